@@ -1,0 +1,85 @@
+"""Contrastive learning is optimal transport in disguise.
+
+    loss = D( T || P(C; epsilon, rows, cols, steps) )
+
+``C`` is the cost of coupling two views (``cosine_cost``, ``squared_euclidean_cost``, ``dot_cost``), ``P`` its entropic
+plan (``solve``), ``T`` the matching we want (``targets``), ``D`` how far the plan is from it, and ``Alignment`` the one
+record of all knobs. InfoNCE is the plan after one half-step; three sliders lead from there to the rest of the family.
+
+    >>> import gca_playground as gca
+    >>> data = gca.datasets.load("digits", n=128)
+    >>> plan = gca.solve(gca.cosine_cost(data.view1, data.view2), epsilon=0.1, steps=1)
+    >>> gca.CouplingLab()                                              # in a notebook
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from gca_playground.alignment import Alignment, place, targets
+from gca_playground.learning import datasets, encoders
+from gca_playground.transport import (
+    EXACT,
+    FREE,
+    Bounded,
+    ConvergenceWarning,
+    CosineCost,
+    DotCost,
+    Plan,
+    Soft,
+    SquaredEuclideanCost,
+    cosine_cost,
+    dot_cost,
+    solve,
+    squared_euclidean_cost,
+)
+
+if TYPE_CHECKING:
+    from gca_playground.views import figures
+    from gca_playground.views.labs import CouplingLab
+
+__version__ = "0.1.0"
+
+# What the views offer brings plotly and ipywidgets along, so it is loaded on first use.
+_VIEWS = {
+    "figures": ("gca_playground.views.figures", None),
+    "CouplingLab": ("gca_playground.views.labs", "CouplingLab"),
+}
+
+__all__ = [
+    "EXACT",
+    "FREE",
+    "Alignment",
+    "Bounded",
+    "ConvergenceWarning",
+    "CosineCost",
+    "CouplingLab",
+    "DotCost",
+    "Plan",
+    "Soft",
+    "SquaredEuclideanCost",
+    "cosine_cost",
+    "datasets",
+    "dot_cost",
+    "encoders",
+    "figures",
+    "place",
+    "solve",
+    "squared_euclidean_cost",
+    "targets",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _VIEWS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module_name, attribute = _VIEWS[name]
+    module = importlib.import_module(module_name)
+    value = module if attribute is None else getattr(module, attribute)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,76 @@
+"""Where the outside world comes in: conversions and their errors, in our own words.
+
+Everything behind the public functions may rely on what passed here.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+
+
+def is_number(value: object) -> bool:
+    """Whether this is a plain number; True and False are not."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def as_float_tensor(value: object, *, name: str) -> Tensor:
+    """A float32 or float64 tensor from a tensor, a numpy array or nested numbers.
+
+    Integers and half precisions become float32. Gradients pass through.
+    Raises: TypeError that names what came.
+    """
+    tensor = value if isinstance(value, Tensor) else _tensor_from(value, name=name)
+    if tensor.is_complex() or tensor.dtype == torch.bool:
+        raise TypeError(f"{name} must hold real numbers, got a tensor of {tensor.dtype}")
+    return tensor if tensor.dtype in (torch.float32, torch.float64) else tensor.to(torch.float32)
+
+
+def as_epsilon(value: object) -> float:
+    """The entropic regularisation as a float. Raises: TypeError, ValueError that name the law and the value."""
+    if not is_number(value):
+        value = _scalar_from(value, name="epsilon")
+    if not (value > 0 and math.isfinite(value)):
+        raise ValueError(f"epsilon must be > 0 and finite, got {value!r}")
+    return float(value)
+
+
+def as_count(value: object, *, name: str, least: int) -> int:
+    """An integer that counts something. Raises: TypeError, ValueError that name the law and the value."""
+    is_count = hasattr(value, "__index__") and not isinstance(value, bool)
+    if not is_count and not (isinstance(value, float) and value.is_integer()):
+        raise TypeError(f"{name} must be a whole number, got {value!r}")
+    if int(value) < least:  # type: ignore[call-overload]
+        raise ValueError(f"{name} must be >= {least}, got {value!r}")
+    return int(value)  # type: ignore[call-overload]
+
+
+def near(name: object, known: Iterable[str], *, what: str) -> str:
+    """The sentence for a name nobody knows: "unknown cost 'cosin': did you mean 'cosine'? ..."."""
+    known = list(known)
+    close = difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    return f"unknown {what} {name!r}: {hint}known are {', '.join(map(repr, known))}"
+
+
+def _tensor_from(value: object, *, name: str) -> Tensor:
+    if isinstance(value, str | bytes | dict | set) or value is None:
+        raise TypeError(f"{name} must be a tensor or an array of numbers, got {type(value).__name__} {value!r:.60}")
+    try:
+        return torch.as_tensor(value)
+    except (TypeError, ValueError, RuntimeError) as error:
+        kind = type(value).__name__
+        raise TypeError(f"{name} must be a tensor or an array of numbers, got {kind}: {error}") from error
+
+
+def _scalar_from(value: object, *, name: str) -> float:
+    if isinstance(value, bool | str) or value is None or getattr(value, "ndim", None) not in (0, None):
+        raise TypeError(f"{name} must be a number, got {value!r}")
+    try:
+        return float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError) as error:
+        raise TypeError(f"{name} must be a number, got {type(value).__name__}") from error

@@ -1,0 +1,151 @@
+"""Embeddings -> cost.
+
+Three costs, each as a matrix (``cosine_cost(z, w)``) and as a lazy record (``CosineCost(z, w)``) that can give
+any block of rows, so that a solver need not hold all of them:
+
+    cosine               1 - <z, w> / (|z| |w|)       in [0, 2]; similarities are never clamped
+    squared Euclidean    |z - w|^2 / 2                equal to the cosine cost on unit vectors
+    dot                  - <z, w>
+
+A zero vector has no direction: its cosine with everything is defined as 0 (cost 1), with gradient 0.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from gca_playground._boundary import as_float_tensor, near
+from gca_playground._shapes import Cost, Embeddings, OtherEmbeddings
+
+
+def cosine_cost(z: object, w: object) -> Tensor:
+    """``1 - cos(z_i, w_j)``.
+
+    Given: ``z`` (..., n, d), ``w`` (..., m, d), tensors or arrays. Returns (..., n, m), in [0, 2].
+    """
+    return CosineCost(z, w).matrix()
+
+
+def squared_euclidean_cost(z: object, w: object) -> Tensor:
+    """``|z_i - w_j|^2 / 2``, note the half.
+
+    Given: ``z`` (..., n, d), ``w`` (..., m, d), tensors or arrays. Returns (..., n, m), >= 0 up to rounding.
+    """
+    return SquaredEuclideanCost(z, w).matrix()
+
+
+def dot_cost(z: object, w: object) -> Tensor:
+    """``- <z_i, w_j>``.
+
+    Given: ``z`` (..., n, d), ``w`` (..., m, d), tensors or arrays. Returns (..., n, m).
+    """
+    return DotCost(z, w).matrix()
+
+
+@dataclass(frozen=True, eq=False, init=False)
+class LazyCost:
+    """A cost that knows its embeddings and yields blocks of rows.
+
+    Given: ``z`` (..., n, d) and ``w`` (..., m, d), finite, of one dimension d; tensors or arrays.
+    Raises: TypeError for what is no tensor or array; ValueError that names the shapes or the value.
+    """
+
+    z: Tensor
+    w: Tensor
+    name: ClassVar[str]
+
+    def __init__(self, z: object, w: object) -> None:
+        z, w = as_float_tensor(z, name="z"), as_float_tensor(w, name="w")
+        _check_embeddings(z, w)
+        dtype = torch.promote_types(z.dtype, w.dtype)
+        object.__setattr__(self, "z", z.to(dtype))
+        object.__setattr__(self, "w", w.to(dtype))
+
+    @property
+    def shape(self) -> torch.Size:
+        """(..., n, m)."""
+        batch = torch.broadcast_shapes(self.z.shape[:-2], self.w.shape[:-2])
+        return torch.Size((*batch, self.z.shape[-2], self.w.shape[-2]))
+
+    def rows(self, start: int, stop: int) -> Tensor:
+        """The block of rows ``start .. stop - 1``, (..., stop - start, m)."""
+        return self._between(self.z[..., start:stop, :], self.w)
+
+    def matrix(self) -> Tensor:
+        """All rows, (..., n, m)."""
+        return self._between(self.z, self.w)
+
+    def __repr__(self) -> str:
+        """The name, the shape and the type."""
+        return f"{type(self).__name__}(shape={tuple(self.shape)}, dtype={self.z.dtype})"
+
+    @staticmethod
+    def _between(z: Embeddings, w: OtherEmbeddings) -> Cost:
+        raise NotImplementedError
+
+
+class CosineCost(LazyCost):
+    """``1 - cos(z_i, w_j)``, lazily."""
+
+    name = "cosine"
+
+    @staticmethod
+    def _between(z: Embeddings, w: OtherEmbeddings) -> Cost:
+        return 1 - _unit(z) @ _unit(w).mT
+
+
+class SquaredEuclideanCost(LazyCost):
+    """``|z_i - w_j|^2 / 2``, lazily."""
+
+    name = "squared_euclidean"
+
+    @staticmethod
+    def _between(z: Embeddings, w: OtherEmbeddings) -> Cost:
+        # The cost does not see a common shift; taking it out keeps the digits that the products would lose.
+        shift = w.detach().mean(dim=-2, keepdim=True)
+        z, w = z - shift, w - shift
+        halves = (z.square().sum(-1)[..., :, None] + w.square().sum(-1)[..., None, :]) / 2
+        return halves - z @ w.mT
+
+
+class DotCost(LazyCost):
+    """``- <z_i, w_j>``, lazily."""
+
+    name = "dot"
+
+    @staticmethod
+    def _between(z: Embeddings, w: OtherEmbeddings) -> Cost:
+        return -(z @ w.mT)
+
+
+COSTS: dict[str, type[LazyCost]] = {cost.name: cost for cost in (CosineCost, SquaredEuclideanCost, DotCost)}
+"""The costs by name, as ``Alignment(cost=...)`` knows them."""
+
+
+def cost_named(name: object) -> type[LazyCost]:
+    """The lazy cost of that name. Raises: ValueError with near names."""
+    if name not in COSTS:
+        raise ValueError(near(name, COSTS, what="cost"))
+    return COSTS[name]  # type: ignore[index]
+
+
+def _unit(x: Tensor) -> Tensor:
+    norm = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
+    return x / norm.masked_fill(norm == 0, torch.inf)
+
+
+def _check_embeddings(z: Tensor, w: Tensor) -> None:
+    shapes = f"got z {tuple(z.shape)} and w {tuple(w.shape)}"
+    if z.ndim < 2 or w.ndim < 2:
+        raise ValueError(f"embeddings must be of shape (..., n, d) and (..., m, d), {shapes}")
+    if z.shape[-1] != w.shape[-1]:
+        raise ValueError(f"z and w must have the same dimension d, {shapes}")
+    if 0 in z.shape or 0 in w.shape:
+        raise ValueError(f"embeddings must not be empty, {shapes}")
+    for name, x in (("z", z), ("w", w)):
+        if not torch.isfinite(x).all():
+            raise ValueError(f"{name} must be finite, got {int((~torch.isfinite(x)).sum())} NaN or inf entries")

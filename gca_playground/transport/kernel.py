@@ -1,0 +1,113 @@
+"""The cost at epsilon, able to apply itself.
+
+The loop asks a kernel two questions only:
+
+    rows(g)_i = log sum_j exp((g_j - C_ij) / epsilon)
+    cols(f)_j = log sum_i exp((f_i - C_ij) / epsilon)
+
+A dense kernel answers by one matrix-vector product with ``K = exp((f0_i + g0_j - C_ij) / epsilon)``, centred at
+reference potentials (f0, g0) so that no entry exceeds 1 and every row, or every column, holds a 1. As long as the
+question stays near the reference the product is exact to rounding; when it leaves that range the kernel moves its
+reference to the potentials it was asked about, which costs one pass of exp and is then a log-sum-exp in full. So
+small epsilon is safe and large epsilon is fast. Potentials are in cost units and double precision; the matrix keeps
+the precision of the cost (its rounding acts like a change of the cost in its last digit).
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from gca_playground._boundary import near
+from gca_playground._shapes import Cols, Cost, Matrix, Rows
+
+METHODS = ("auto", "scaling", "log")
+
+_REACH = {torch.float32: 30.0, torch.float64: 300.0}
+"""How far, in log units, a scaling or a sum may be from 1 before the terms lost to underflow could count."""
+
+
+class DenseKernel:
+    """``exp(-C / epsilon)`` as a centred matrix.
+
+    Given: ``cost`` (..., n, m), finite or +inf where a pair is forbidden; ``epsilon`` > 0; ``method``: "auto" moves
+    the centre when needed, "log" at every half-step, "scaling" never (and says so when that fails).
+    """
+
+    def __init__(self, cost: Cost, epsilon: float, *, wide: torch.dtype, method: str = "auto") -> None:
+        if method not in METHODS:
+            raise ValueError(near(method, METHODS, what="method"))
+        self.cost = cost.detach()
+        self.epsilon = epsilon
+        self.method = method
+        self.wide = wide
+        self.reach = _REACH[cost.dtype]
+        self.matrix: Matrix | None = None
+
+    def rows(self, g: Cols) -> Rows:
+        """``log sum_j exp((g_j - C_ij) / epsilon)``, (..., n)."""
+        if self.matrix is None:
+            self._centre_on_cols(g)
+        log_scale = (g - self.g0) / self.epsilon
+        sums = self._times(self.matrix, log_scale)
+        if not self._exact(log_scale, sums):
+            self._centre_on_cols(g)
+            sums = self._times(self.matrix, torch.where(g.isneginf(), g, 0.0))
+        return sums.log() - self.f0 / self.epsilon
+
+    def cols(self, f: Rows) -> Cols:
+        """``log sum_i exp((f_i - C_ij) / epsilon)``, (..., m)."""
+        if self.matrix is None:
+            self._centre_on_rows(f)
+        log_scale = (f - self.f0) / self.epsilon
+        sums = self._times(self.matrix.mT, log_scale)
+        if not self._exact(log_scale, sums):
+            self._centre_on_rows(f)
+            sums = self._times(self.matrix.mT, torch.where(f.isneginf(), f, 0.0))
+        return sums.log() - self.g0 / self.epsilon
+
+    def _times(self, matrix: Matrix, log_scale: Tensor) -> Tensor:
+        scale = log_scale.exp().to(matrix.dtype)
+        if matrix.ndim == 2:
+            return torch.mv(matrix, scale).to(self.wide)
+        return (matrix * scale[..., None, :]).sum(-1).to(self.wide)
+
+    def _exact(self, log_scale: Tensor, sums: Tensor) -> bool:
+        """Whether nothing that counts was lost. NaN answers no."""
+        if self.method == "log":
+            return False
+        near_centre = bool((log_scale.amax() <= self.reach) & (sums.amin() >= math.exp(-self.reach)))
+        if not near_centre and self.method == "scaling":
+            raise ValueError(
+                f"method='scaling' left its range at epsilon = {self.epsilon:g}: "
+                "use method='auto', which moves the centre of the kernel"
+            )
+        return near_centre
+
+    def _centre_on_cols(self, g: Cols) -> None:
+        """Centre at (min_j (C - g), g): every row then holds an entry 1."""
+        f0 = _least(self.cost - g.to(self.wide)[..., None, :], -1)
+        self._centre(f0, torch.where(g.isneginf(), _least(self.cost - f0[..., :, None], -2), g))
+
+    def _centre_on_rows(self, f: Rows) -> None:
+        """Centre at (f, min_i (C - f)): every column then holds an entry 1."""
+        g0 = _least(self.cost - f.to(self.wide)[..., :, None], -2)
+        self._centre(torch.where(f.isneginf(), _least(self.cost - g0[..., None, :], -1), f), g0)
+
+    def _centre(self, f0: Rows, g0: Cols) -> None:
+        self.f0, self.g0 = f0, g0
+        exponent = log_plan(f0, g0, self.cost, self.epsilon)
+        self.matrix = exponent.exp_().to(self.cost.dtype)
+
+
+def log_plan(f: Rows, g: Cols, cost: Cost, epsilon: float) -> Matrix:
+    """``(f_i + g_j - C_ij) / epsilon`` in the precision of the potentials."""
+    return (f[..., :, None] - cost).add_(g[..., None, :]).div_(epsilon)
+
+
+def _least(x: Tensor, dim: int) -> Tensor:
+    """The minimum along ``dim``; 0 for an element with nothing allowed, which no mass ever reaches."""
+    least = x.amin(dim)
+    return torch.where(least.isposinf(), 0.0, least)

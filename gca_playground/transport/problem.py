@@ -1,0 +1,236 @@
+"""What there is to solve: a cost, a temperature, two sides. Checked once, here.
+
+    P = exp((f_i + g_j - C_ij) / epsilon)
+
+minimises ``<C, P> + epsilon sum P (log P - 1)`` plus what the two constraints charge. With the product reference
+the entropy is ``KL(P | a x b)``, which is the same problem at the cost ``C - epsilon log(a_i b_j)``; the potentials
+keep their meaning.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from gca_playground._boundary import as_epsilon, as_float_tensor, near
+from gca_playground._shapes import Allowed, Cost, Side
+from gca_playground.transport.constraint import Bounded, Constraint, Soft
+from gca_playground.transport.cost import LazyCost
+
+REFERENCES = ("counting", "product")
+
+
+@dataclass(frozen=True, eq=False)
+class Marginal:
+    """One side: its constraint, its masses and their logarithm, in the precision of the potentials.
+
+    ``dead`` marks elements of mass zero that must stay empty; None when there are none.
+    """
+
+    constraint: Constraint
+    mass: Side
+    log_mass: Side
+    epsilon: float
+    dead: Tensor | None
+
+    def potential(self, lse: Side) -> Side:
+        """The potential after a half-step of this side."""
+        potential = self.constraint.potential(lse, self.log_mass, self.epsilon)
+        return potential if self.dead is None else potential.masked_fill(self.dead, -torch.inf)
+
+    def slope(self, lse: Side) -> Side:
+        """``- d potential / d lse / epsilon``; 0 for an element that stays empty."""
+        slope = self.constraint.slope(lse, self.log_mass, self.epsilon)
+        return slope if self.dead is None else slope.masked_fill(self.dead, 0.0)
+
+    def error(self, potential: Side, lse: Side) -> Side:
+        """How far each element is from its own optimality (``constraint.error``); 0 where it stays empty."""
+        error = self.constraint.error(potential, lse, self.log_mass, self.epsilon)
+        return error if self.dead is None else error.masked_fill(self.dead, 0.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """A checked problem. ``cost`` is the effective one: reference included, inf where a pair is forbidden."""
+
+    cost: Cost
+    epsilon: float
+    rows: Marginal
+    cols: Marginal
+    total: float | Tensor | None
+
+    @property
+    def wide(self) -> torch.dtype:
+        """The precision of potentials: float64 wherever the device has it."""
+        return self.rows.mass.dtype
+
+    def start(self) -> tuple[Tensor, Tensor]:
+        """``f = g = 0``, except -inf where the reference itself has no mass."""
+        return _zeros(self.rows), _zeros(self.cols)
+
+
+def make_problem(
+    cost: object,
+    *,
+    epsilon: object,
+    rows: Constraint,
+    cols: Constraint,
+    a: object,
+    b: object,
+    forbidden: object,
+    reference: str,
+    total: bool,
+) -> Problem:
+    """Check everything a user can get wrong and say it in words. See ``solve`` for the arguments."""
+    if reference not in REFERENCES:
+        raise ValueError(near(reference, REFERENCES, what="reference"))
+    matrix = _checked_cost(cost)
+    eps = as_epsilon(epsilon)
+    allowed = _checked_allowed(forbidden, matrix)
+    mass_rows, mass_cols = _masses(matrix, a, b)
+    if total or rows == cols == Soft(torch.inf):
+        _check_equal_totals(mass_rows, mass_cols, "total mass" if total else "both marginals exact")
+    _check_bounds(rows, cols, mass_rows, mass_cols)
+    product = reference == "product"
+    sides = (
+        _marginal(rows, mass_rows, eps, keep_empty=product),
+        _marginal(cols, mass_cols, eps, keep_empty=product),
+    )
+    if not total:
+        _check_reachable(allowed, *sides)
+    effective = _effective_cost(matrix, eps, allowed, sides if product else None)
+    return Problem(effective, eps, *sides, total=mass_rows.sum(-1) if total else None)
+
+
+def _checked_cost(cost: object) -> Tensor:
+    matrix = as_float_tensor(cost.matrix() if isinstance(cost, LazyCost) else cost, name="cost")
+    if matrix.ndim < 2:
+        raise ValueError(f"cost must be of shape (..., n, m), got {tuple(matrix.shape)}")
+    if 0 in matrix.shape:
+        raise ValueError(f"cost must have n >= 1 and m >= 1, got shape {tuple(matrix.shape)}")
+    bad = ~torch.isfinite(matrix.detach())
+    if bad.any():
+        where = tuple(bad.nonzero()[0].tolist())
+        raise ValueError(
+            f"cost must be finite, got {matrix[where].item()} at {where} and {int(bad.sum()) - 1} more; "
+            "forbid a pair with forbidden=, not with a cost of inf"
+        )
+    return matrix
+
+
+def _checked_allowed(forbidden: object, cost: Cost) -> Allowed | None:
+    if forbidden is None:
+        return None
+    mask = torch.as_tensor(forbidden, device=cost.device)
+    if mask.dtype != torch.bool:
+        raise TypeError(f"forbidden must be boolean, got {mask.dtype}")
+    if mask.ndim < 2 or mask.shape[-2:] != cost.shape[-2:]:
+        raise ValueError(f"forbidden must have the cost's shape {tuple(cost.shape)}, got {tuple(mask.shape)}")
+    return ~mask.expand(cost.shape)
+
+
+def _masses(cost: Cost, a: object, b: object) -> tuple[Tensor, Tensor]:
+    """Unit mass a row and n/m a column; whichever is given decides the total of the other."""
+    n, m = cost.shape[-2:]
+    mass_rows = None if a is None else _checked_mass(a, cost, "a", n)
+    mass_cols = None if b is None else _checked_mass(b, cost, "b", m)
+    if mass_rows is None:
+        total = cost.new_tensor(float(n)) if mass_cols is None else mass_cols.sum(-1, keepdim=True)
+        mass_rows = (total / n).to(wide_dtype(cost)).expand(*cost.shape[:-2], n)
+    if mass_cols is None:
+        mass_cols = (mass_rows.sum(-1, keepdim=True) / m).expand(*cost.shape[:-2], m)
+    return mass_rows, mass_cols
+
+
+def _checked_mass(mass: object, cost: Cost, name: str, size: int) -> Tensor:
+    tensor = as_float_tensor(mass, name=name).detach().to(cost.device, wide_dtype(cost))
+    if tensor.ndim < 1 or tensor.shape[-1] != size:
+        side = "row" if name == "a" else "column"
+        raise ValueError(f"{name} must have one mass a {side}, ({size},), got {tuple(tensor.shape)}")
+    if not torch.isfinite(tensor).all() or (tensor < 0).any():
+        raise ValueError(f"masses {name} must be finite and >= 0, got {tensor.min().item():g}")
+    if (tensor.sum(-1) <= 0).any():
+        raise ValueError(f"masses {name} must have a total > 0, got 0")
+    return tensor.expand(*cost.shape[:-2], size)
+
+
+def _check_equal_totals(mass_rows: Tensor, mass_cols: Tensor, when: str) -> None:
+    sum_a, sum_b = mass_rows.sum(-1), mass_cols.sum(-1)
+    off = ((sum_a - sum_b).abs() / sum_a).max().item()
+    if off > 1e-6:
+        raise ValueError(
+            f"with {when} the totals must agree: sum(a) = sum(b), "
+            f"got {sum_a.flatten()[0].item():g} and {sum_b.flatten()[0].item():g}"
+        )
+
+
+def _check_bounds(rows: Constraint, cols: Constraint, mass_rows: Tensor, mass_cols: Tensor) -> None:
+    """The intervals of total mass that the two sides admit must meet."""
+    lo_a, hi_a = _interval(rows, mass_rows.sum(-1))
+    lo_b, hi_b = _interval(cols, mass_cols.sum(-1))
+    if not (isinstance(rows, Bounded) or isinstance(cols, Bounded)):
+        return
+    slack = 1 + 1e-6
+    if (lo_a > hi_b * slack).any() or (lo_b > hi_a * slack).any():
+        raise ValueError(
+            "the bounds cannot hold: the rows' total must lie between sum(lo b) and sum(hi b), "
+            f"got rows [{lo_a.max().item():g}, {hi_a.min().item():g}] "
+            f"and columns [{lo_b.max().item():g}, {hi_b.min().item():g}]"
+        )
+
+
+def _interval(constraint: Constraint, total: Tensor) -> tuple[Tensor, Tensor]:
+    if isinstance(constraint, Bounded):
+        return total * constraint.lo, total * constraint.hi
+    if constraint == Soft(torch.inf):
+        return total, total
+    return torch.zeros_like(total), torch.full_like(total, torch.inf)
+
+
+def _marginal(constraint: Constraint, mass: Tensor, epsilon: float, *, keep_empty: bool) -> Marginal:
+    matters = keep_empty or constraint != Soft(0.0)
+    dead = mass == 0 if matters and (mass == 0).any() else None
+    return Marginal(constraint, mass, mass.log(), epsilon, dead)
+
+
+def _check_reachable(allowed: Allowed | None, rows: Marginal, cols: Marginal) -> None:
+    """Every row and column that must or may hold mass has somewhere to put it."""
+    if allowed is None and rows.dead is None and cols.dead is None:
+        return
+    live_rows = torch.ones_like(rows.mass, dtype=torch.bool) if rows.dead is None else ~rows.dead
+    live_cols = torch.ones_like(cols.mass, dtype=torch.bool) if cols.dead is None else ~cols.dead
+    open_pairs = live_rows[..., :, None] & live_cols[..., None, :]
+    if allowed is not None:
+        open_pairs = open_pairs & allowed
+    for what, stuck in (
+        ("row", live_rows & ~open_pairs.any(-1)),
+        ("column", live_cols & ~open_pairs.any(-2)),
+    ):
+        if stuck.any():
+            index = stuck.nonzero()[0].tolist()
+            raise ValueError(
+                f"every {what} needs at least one allowed pair, got nothing allowed for {what} "
+                f"{index[0] if len(index) == 1 else tuple(index)} ({int(stuck.sum())} such)"
+            )
+
+
+def _effective_cost(
+    cost: Cost, epsilon: float, allowed: Allowed | None, product: tuple[Marginal, Marginal] | None
+) -> Cost:
+    if product is not None:
+        log_a, log_b = (torch.where(side.mass > 0, side.log_mass, 0.0) for side in product)
+        cost = cost - (epsilon * (log_a[..., :, None] + log_b[..., None, :])).to(cost.dtype)
+    return cost if allowed is None else cost.masked_fill(~allowed, torch.inf)
+
+
+def _zeros(side: Marginal) -> Tensor:
+    zeros = torch.zeros_like(side.mass)
+    # A free side keeps its start for ever, so an element that must stay empty has to start empty.
+    return zeros if side.dead is None else zeros.masked_fill(side.dead & (side.constraint == Soft(0.0)), -torch.inf)
+
+
+def wide_dtype(cost: Tensor) -> torch.dtype:
+    """The precision in which potentials are kept: float64, except on devices that have none."""
+    return cost.dtype if cost.device.type == "mps" else torch.float64

@@ -1,0 +1,143 @@
+"""Alternate two projections: the one loop, and its stop rule.
+
+Start at f = g = 0, rows first. A step here is a HALF-step: after an odd number the rows are right, after an even
+number the columns. A free side's step changes nothing and still counts.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from gca_playground._shapes import Cols, Rows, Side
+from gca_playground.transport.constraint import Soft
+from gca_playground.transport.kernel import DenseKernel
+from gca_playground.transport.problem import Marginal, Problem
+
+
+class HalfStep(NamedTuple):
+    """The potentials after a half-step, and the log-sum-exp that the step was computed from."""
+
+    f: Rows
+    g: Cols
+    lse: Side
+
+
+class Converged(NamedTuple):
+    """Where the loop stopped: potentials, half-steps taken, and whether both tolerances were met."""
+
+    f: Rows
+    g: Cols
+    steps: int
+    reached: bool
+
+
+def half_steps(problem: Problem, kernel: DenseKernel, f: Rows, g: Cols) -> Iterator[HalfStep]:
+    """The potentials after each half-step, rows first, for ever."""
+    while True:
+        lse = kernel.rows(g)
+        f = problem.rows.potential(lse)
+        yield HalfStep(f, g, lse)
+        lse = kernel.cols(f)
+        g = problem.cols.potential(lse)
+        yield HalfStep(f, g, lse)
+
+
+def take(problem: Problem, kernel: DenseKernel, f: Rows, g: Cols, steps: int) -> list[HalfStep]:
+    """The first ``steps`` half-steps."""
+    return list(itertools.islice(half_steps(problem, kernel, f, g), steps))
+
+
+def converge(
+    problem: Problem, kernel: DenseKernel, f: Rows, g: Cols, *, tol: float, max_steps: int
+) -> Converged:
+    """Iterate until the rows (the columns were just set) and the potentials move by no more than ``tol``.
+
+    The row error of an iteration comes free of charge: it is read off the log-sum-exp that the next one needs.
+    """
+    rows, cols = problem.rows, problem.cols
+    lse = kernel.rows(g)
+    for steps in range(2, max(max_steps, 2) + 1, 2):
+        f_old, g_old = f, g
+        f = rows.potential(lse)
+        g = cols.potential(kernel.cols(f))
+        lse = kernel.rows(g)
+        change = torch.maximum(_change(f, f_old), _change(g, g_old)) / problem.epsilon
+        if torch.maximum(change, rows.error(f, lse).amax()).item() <= tol:
+            return Converged(f, g, steps, True)
+        shift = mass_shift(rows, cols, f, g)
+        if shift is not None:
+            f, g, lse = f + shift, g - shift, lse - shift / problem.epsilon
+    return Converged(f, g, steps, False)
+
+
+def mass_shift(rows: Marginal, cols: Marginal, f: Rows, g: Cols) -> Tensor | None:
+    """How much to move from g to f so that the mass of the plan is optimal at once, (..., 1).
+
+    None where the mass is fixed or a side is free or bounded. Source: Sejourne, Vialard and Peyre 2022
+    (translation-invariant Sinkhorn). It is a shortcut to the limit, never a part of the K-step plan.
+    """
+    if not (isinstance(rows.constraint, Soft) and isinstance(cols.constraint, Soft)):
+        return None
+    rho_rows, rho_cols = rows.constraint.rho, cols.constraint.rho
+    if 0 in (rho_rows, rho_cols) or (math.isinf(rho_rows) and math.isinf(rho_cols)):
+        return None
+    weight = 1 / (1 / rho_rows + 1 / rho_cols)
+    return weight * (_log_dual_mass(rows, f) - _log_dual_mass(cols, g))
+
+
+def _log_dual_mass(side: Marginal, potential: Side) -> Tensor:
+    """``log <mass, exp(-potential / rho)>``, (..., 1); at rho = inf the log of the total mass."""
+    rho = side.constraint.rho  # type: ignore[union-attr]
+    exponent = side.log_mass if math.isinf(rho) else side.log_mass - potential / rho
+    if side.dead is not None:
+        exponent = exponent.masked_fill(side.dead, -torch.inf)
+    return exponent.logsumexp(-1, keepdim=True)
+
+
+def _change(new: Side, old: Side) -> Tensor:
+    """The largest move of a potential; elements that stay empty do not move."""
+    return torch.where(new == old, 0.0, new - old).abs().amax()
+
+
+@dataclass(frozen=True, eq=False)
+class Trajectory:
+    """The first K half-steps as stacked tensors, state 0 being the start.
+
+    ``f`` (K + 1, ..., n), ``g`` (K + 1, ..., m) in cost units; ``log_row_sums`` and ``log_col_sums`` likewise: the
+    marginals of each plan on the way, which the half-steps give away without ever building a plan.
+    """
+
+    f: Tensor
+    g: Tensor
+    log_row_sums: Tensor
+    log_col_sums: Tensor
+
+    def __len__(self) -> int:
+        """The number of half-steps K."""
+        return len(self.f) - 1
+
+
+def trajectory(problem: Problem, kernel: DenseKernel, steps: int) -> Trajectory:
+    """``steps`` plain half-steps from f = g = 0, with the marginals of each plan."""
+    f, g = problem.start()
+    # The marginal of the side that a step does not set is read off the next step, so one more is taken.
+    states = [HalfStep(f, g, kernel.cols(f)), *take(problem, kernel, f, g, steps + 1)]
+    log_rows, log_cols = [], []
+    for k, (now, after) in enumerate(itertools.pairwise(states)):
+        rows_first = k % 2 == 1
+        lse_rows, lse_cols = (now.lse, after.lse) if rows_first else (after.lse, now.lse)
+        log_rows.append(now.f / problem.epsilon + lse_rows)
+        log_cols.append(now.g / problem.epsilon + lse_cols)
+    return Trajectory(
+        torch.stack([state.f for state in states[:-1]]),
+        torch.stack([state.g for state in states[:-1]]),
+        torch.stack(log_rows),
+        torch.stack(log_cols),
+    )

@@ -1,0 +1,149 @@
+"""The public door of the transport floor."""
+
+from __future__ import annotations
+
+import math
+import warnings
+
+import torch
+from torch import Tensor
+
+from gca_playground._boundary import as_count, as_float_tensor
+from gca_playground.transport.constraint import EXACT, Constraint, as_constraint
+from gca_playground.transport.cost import LazyCost
+from gca_playground.transport.kernel import DenseKernel
+from gca_playground.transport.plan import Plan
+from gca_playground.transport.problem import Problem, make_problem
+from gca_playground.transport.sinkhorn import HalfStep, converge, half_steps, take
+
+
+class ConvergenceWarning(UserWarning):
+    """The iteration stopped at ``max_steps`` before it reached its tolerance."""
+
+
+def solve(
+    cost: Tensor | LazyCost | object,
+    *,
+    epsilon: float = 0.1,
+    rows: Constraint | float | str | None = None,
+    cols: Constraint | float | str | None = None,
+    total: bool = False,
+    steps: int | None = None,
+    a: object = None,
+    b: object = None,
+    forbidden: object = None,
+    reference: str = "counting",
+    init: tuple[object, object] | Plan | None = None,
+    tol: float = 1e-6,
+    max_steps: int = 10_000,
+    method: str = "auto",
+) -> Plan:
+    """The entropic plan ``P = exp((f_i + g_j - C_ij) / epsilon)`` of a cost under two constraints.
+
+    Given:
+        cost: (..., n, m), finite; a tensor, an array, or a lazy cost such as ``CosineCost(z, w)``.
+        epsilon: the regularisation (temperature), > 0, in cost units.
+        rows, cols: ``EXACT`` (default), ``FREE``, ``Soft(rho)``, ``Bounded(lo, hi)`` or a number rho in [0, inf].
+        total: constrain the total mass only (global softmax); not together with rows, cols or steps.
+        steps: HALF-steps from f = g = 0, rows first (0: the raw kernel, 1: row softmax, 2: one Sinkhorn iteration);
+            None: until converged. POT and OTT begin with the columns, which gives another plan until convergence.
+        a, b: masses (..., n) and (..., m). Default: 1 a row, n/m a column, so that a row reads as probabilities; if only
+            one is given the other side shares its total equally.
+        forbidden: boolean (..., n, m); these pairs get no mass.
+        reference: "counting" (entropy sum P (log P - 1)) or "product" (KL(P | a x b)).
+        init: potentials (f, g) in cost units, or a Plan, to start from.
+        tol: of convergence: the marginal error of the rows as ``Plan.row_error`` defines it, and the change of the
+            potentials / epsilon over an iteration.
+        max_steps: half-steps after which convergence is given up with a ``ConvergenceWarning``.
+        method: "auto", "scaling" (a fixed kernel; fails in words where that loses digits) or "log" (log-sum-exp always).
+
+    Returns: a ``Plan``, differentiable in the cost: exactly through its half-steps when ``steps`` is given, by implicit
+    differentiation at convergence.
+
+    Raises: TypeError or ValueError that names the law, the value and the shape.
+
+    Source: Cuturi 2013; Chizat et al. 2018 for soft marginals; Sejourne et al. 2022 for the mass shift at convergence.
+    """
+    if total and not (rows is None and cols is None and steps is None and init is None):
+        raise ValueError("total=True constrains the total mass only: leave out rows, cols, steps and init")
+    problem = make_problem(
+        cost,
+        epsilon=epsilon,
+        rows=as_constraint(EXACT if rows is None else rows, side="rows"),
+        cols=as_constraint(EXACT if cols is None else cols, side="cols"),
+        a=a,
+        b=b,
+        forbidden=forbidden,
+        reference=reference,
+        total=total,
+    )
+    if total:
+        return _solve_total(problem)
+    kernel = DenseKernel(problem.cost, problem.epsilon, wide=problem.wide, method=method)
+    f, g = _start(problem, init)
+    if steps is None:
+        return _solve_converged(problem, kernel, f, g, tol=tol, max_steps=max_steps)
+    return _solve_steps(problem, kernel, f, g, as_count(steps, name="steps", least=0))
+
+
+def _solve_total(problem: Problem) -> Plan:
+    exponent = -problem.cost.detach().to(problem.wide) / problem.epsilon
+    level = torch.log(problem.total) - exponent.logsumexp((-2, -1))  # type: ignore[arg-type]
+    f = (problem.epsilon * level)[..., None].expand_as(problem.rows.mass)
+    last = HalfStep(f, torch.zeros_like(problem.cols.mass), f)
+    return Plan(problem, 1, True, last, None, None)
+
+
+def _solve_steps(problem: Problem, kernel: DenseKernel, f: Tensor, g: Tensor, steps: int) -> Plan:
+    start = HalfStep(f, g, f)
+    if problem.cost.requires_grad:
+        states = [start, *take(problem, kernel, f, g, steps)]
+        return Plan(problem, steps, False, states[-1], states, steps)
+    last = start
+    for _, last in zip(range(steps), half_steps(problem, kernel, f, g), strict=False):
+        pass
+    return Plan(problem, steps, False, last, [last], steps)
+
+
+def _solve_converged(
+    problem: Problem, kernel: DenseKernel, f: Tensor, g: Tensor, *, tol: float, max_steps: int
+) -> Plan:
+    _check_tol(tol, problem.cost.dtype)
+    found = converge(problem, kernel, f, g, tol=tol, max_steps=as_count(max_steps, name="max_steps", least=1))
+    plan = Plan(problem, found.steps, found.reached, HalfStep(found.f, found.g, found.f), None, None)
+    if not found.reached:
+        warnings.warn(
+            f"not converged to tol = {tol:g} after {found.steps} half-steps at epsilon = {problem.epsilon:g}: "
+            f"row error {plan.row_error:.2g}, column error {plan.col_error:.2g}; "
+            "raise epsilon, tol or max_steps",
+            ConvergenceWarning,
+            stacklevel=3,
+        )
+    return plan
+
+
+def _start(problem: Problem, init: object) -> tuple[Tensor, Tensor]:
+    f, g = problem.start()
+    if init is None:
+        return f, g
+    if isinstance(init, Plan):
+        init = (init.last.f, init.last.g)
+    if not isinstance(init, tuple | list) or len(init) != 2:
+        raise TypeError(f"init must be a Plan or a pair of potentials (f, g), got {type(init).__name__}")
+    return _potential(init[0], f, "f"), _potential(init[1], g, "g")
+
+
+def _potential(value: object, like: Tensor, name: str) -> Tensor:
+    potential = as_float_tensor(value, name=f"init {name}").detach().to(like)
+    if potential.shape != like.shape:
+        raise ValueError(f"init {name} must have shape {tuple(like.shape)}, got {tuple(potential.shape)}")
+    if potential.isnan().any() or potential.isposinf().any():
+        raise ValueError(f"init {name} must hold no NaN and no +inf")
+    return potential
+
+
+def _check_tol(tol: float, dtype: torch.dtype) -> None:
+    if not (isinstance(tol, int | float) and tol > 0 and math.isfinite(tol)):
+        raise ValueError(f"tol must be > 0 and finite, got {tol!r}")
+    if dtype == torch.float32 and tol < 1e-6:
+        raise ValueError(f"tol must be >= 1e-6 in float32, which cannot tell less apart, got {tol:g}: use a float64 cost")
