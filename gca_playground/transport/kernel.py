@@ -44,29 +44,30 @@ class DenseKernel:
         self.method = method
         self.wide = wide
         self.reach = _REACH[cost.dtype]
+        self.least_sum = math.exp(-self.reach)
         self.matrix: Matrix | None = None
 
     def rows(self, g: Cols) -> Rows:
         """``log sum_j exp((g_j - C_ij) / epsilon)``, (..., n)."""
         if self.matrix is None:
             self._centre_on_cols(g)
-        log_scale = (g - self.g0) / self.epsilon
+        log_scale = (g - self.g0).div_(self.epsilon)
         sums = self._times(self.matrix, log_scale)
         if not self._exact(log_scale, sums):
             self._centre_on_cols(g)
             sums = self._times(self.matrix, torch.where(g.isneginf(), g, 0.0))
-        return sums.log() - self.f0 / self.epsilon
+        return sums.log_().sub_(self.log_u0)
 
     def cols(self, f: Rows) -> Cols:
         """``log sum_i exp((f_i - C_ij) / epsilon)``, (..., m)."""
         if self.matrix is None:
             self._centre_on_rows(f)
-        log_scale = (f - self.f0) / self.epsilon
+        log_scale = (f - self.f0).div_(self.epsilon)
         sums = self._times(self.matrix.mT, log_scale)
         if not self._exact(log_scale, sums):
             self._centre_on_rows(f)
             sums = self._times(self.matrix.mT, torch.where(f.isneginf(), f, 0.0))
-        return sums.log() - self.g0 / self.epsilon
+        return sums.log_().sub_(self.log_v0)
 
     def _times(self, matrix: Matrix, log_scale: Tensor) -> Tensor:
         scale = log_scale.exp().to(matrix.dtype)
@@ -78,7 +79,7 @@ class DenseKernel:
         """Whether nothing that counts was lost. NaN answers no."""
         if self.method == "log":
             return False
-        near_centre = bool((log_scale.amax() <= self.reach) & (sums.amin() >= math.exp(-self.reach)))
+        near_centre = log_scale.amax().item() <= self.reach and sums.amin().item() >= self.least_sum
         if not near_centre and self.method == "scaling":
             raise ValueError(
                 f"method='scaling' left its range at epsilon = {self.epsilon:g}: "
@@ -98,6 +99,7 @@ class DenseKernel:
 
     def _centre(self, f0: Rows, g0: Cols) -> None:
         self.f0, self.g0 = f0, g0
+        self.log_u0, self.log_v0 = f0 / self.epsilon, g0 / self.epsilon
         exponent = log_plan(f0, g0, self.cost, self.epsilon)
         self.matrix = exponent.exp_().to(self.cost.dtype)
 

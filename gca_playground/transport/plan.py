@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -14,7 +15,7 @@ from gca_playground._shapes import Matrix
 from gca_playground.transport import adjoint
 from gca_playground.transport.kernel import DenseKernel, log_plan
 from gca_playground.transport.problem import Problem
-from gca_playground.transport.sinkhorn import HalfStep, Trajectory, trajectory
+from gca_playground.transport.sinkhorn import HalfStep, Trajectory, take, trajectory
 
 KEPT_STEPS = 50
 """How many half-steps ``Plan.at`` reaches."""
@@ -25,16 +26,16 @@ class Plan:
     """``P = exp((f_i + g_j - C_ij) / epsilon)``, the coupling that ``solve`` found.
 
     ``matrix`` and ``log`` are differentiable in the cost; the potentials are detached. ``states`` holds the start and
-    each half-step when the plan is the result of exactly these (None at convergence). Leading batch dimensions of the
-    cost are leading dimensions of everything here.
+    the half-steps from it when the plan is the result of exactly these, None at convergence. Leading batch dimensions
+    of the cost are leading dimensions of everything here.
     """
 
     problem: Problem
     steps: int
     converged: bool
     last: HalfStep
-    states: list[HalfStep] | None
-    asked_steps: int | None
+    states: list[HalfStep] | None = None
+    warm: bool = False
 
     @property
     def epsilon(self) -> float:
@@ -121,23 +122,24 @@ class Plan:
     @cached_property
     def trajectory(self) -> Trajectory:
         """The plain half-steps from f = g = 0 that ``at`` shows, with the marginals of each plan on the way."""
-        self._refuse_total("has no half-steps")
-        reach = KEPT_STEPS if self.asked_steps is None else min(self.asked_steps, KEPT_STEPS)
-        kernel = DenseKernel(self.cost, self.epsilon, wide=self.problem.wide)
-        return trajectory(self.problem, kernel, reach)
+        if self.problem.total is not None:
+            raise ValueError("a plan with its total mass only has no half-steps")
+        if self.states is None or self.warm:
+            kernel = DenseKernel(self.cost, self.epsilon, wide=self.problem.wide)
+            reach = KEPT_STEPS if self.states is None else min(self.steps, KEPT_STEPS)
+            return trajectory(self.problem, take(self.problem, kernel, *self.problem.start(), reach))
+        return trajectory(self.problem, self.states[: KEPT_STEPS + 1])
 
     def at(self, k: int) -> Plan:
         """The plan after ``k`` plain half-steps from f = g = 0, for k <= min(steps, 50).
 
         Raises: ValueError when k is out of reach. The result is not differentiable.
         """
-        k = as_count(k, name="k", least=0)
-        if k > len(self.trajectory):
-            raise ValueError(f"at(k) needs k <= min(steps, {KEPT_STEPS}) = {len(self.trajectory)}, got {k}")
-        f, g = self.trajectory.f[k], self.trajectory.g[k]
-        cost = self.cost.detach()
-        problem = Problem(cost, self.epsilon, self.problem.rows, self.problem.cols, self.problem.total)
-        return Plan(problem, k, k == self.steps and self.converged, HalfStep(f, g, f), None, k)
+        k, path = as_count(k, name="k", least=0), self.trajectory
+        if k > len(path):
+            raise ValueError(f"at(k) needs k <= min(steps, {KEPT_STEPS}) = {len(path)}, got {k}")
+        problem = dataclasses.replace(self.problem, cost=self.cost.detach())
+        return Plan(problem, k, converged=False, last=HalfStep(path.f[k], path.g[k], path.f[k]))
 
     def __repr__(self) -> str:
         """Shape, temperature, constraints, steps and errors, on one line."""
@@ -150,14 +152,10 @@ class Plan:
 
     def _error(self, side: Any, potential: Tensor, dim: int) -> float:
         if self.problem.total is not None:
-            return float((self.mass / self.problem.total - 1).abs().max())
+            return (self.mass.detach() / self.problem.total - 1).abs().max().item()
         log_sums = self.log.detach().to(self.problem.wide).logsumexp(dim)
         finite = torch.where(potential.isfinite(), potential, 0.0)
         return side.error(potential, log_sums - finite / self.epsilon).max().item()
-
-    def _refuse_total(self, why: str) -> None:
-        if self.problem.total is not None:
-            raise ValueError(f"a plan with its total mass only {why}")
 
 
 class _LogPlan(torch.autograd.Function):

@@ -50,8 +50,8 @@ def half_steps(problem: Problem, kernel: DenseKernel, f: Rows, g: Cols) -> Itera
 
 
 def take(problem: Problem, kernel: DenseKernel, f: Rows, g: Cols, steps: int) -> list[HalfStep]:
-    """The first ``steps`` half-steps."""
-    return list(itertools.islice(half_steps(problem, kernel, f, g), steps))
+    """The start (its lse is unused) and the first ``steps`` half-steps."""
+    return [HalfStep(f, g, f), *itertools.islice(half_steps(problem, kernel, f, g), steps)]
 
 
 def converge(
@@ -124,20 +124,25 @@ class Trajectory:
         return len(self.f) - 1
 
 
-def trajectory(problem: Problem, kernel: DenseKernel, steps: int) -> Trajectory:
-    """``steps`` plain half-steps from f = g = 0, with the marginals of each plan."""
-    f, g = problem.start()
-    # The marginal of the side that a step does not set is read off the next step, so one more is taken.
-    states = [HalfStep(f, g, kernel.cols(f)), *take(problem, kernel, f, g, steps + 1)]
-    log_rows, log_cols = [], []
-    for k, (now, after) in enumerate(itertools.pairwise(states)):
-        rows_first = k % 2 == 1
-        lse_rows, lse_cols = (now.lse, after.lse) if rows_first else (after.lse, now.lse)
-        log_rows.append(now.f / problem.epsilon + lse_rows)
-        log_cols.append(now.g / problem.epsilon + lse_cols)
-    return Trajectory(
-        torch.stack([state.f for state in states[:-1]]),
-        torch.stack([state.g for state in states[:-1]]),
-        torch.stack(log_rows),
-        torch.stack(log_cols),
-    )
+def trajectory(problem: Problem, states: list[HalfStep]) -> Trajectory:
+    """``states`` (the start and K half-steps from it) with the marginals of each plan on the way.
+
+    The side that a step has just computed from is known from that step, the other from the next one; only the two
+    ends have to look at the cost.
+    """
+    start, end, steps = states[0], states[-1], len(states) - 1
+    lse_rows = [state.lse for state in states[1::2]]
+    lse_cols = [_log_sums(-problem.cost, start.f, -2, problem.epsilon), *(state.lse for state in states[2::2])]
+    if steps % 2 == 0:
+        lse_rows.append(_log_sums(-problem.cost.mT, end.g, -2, problem.epsilon))
+    else:
+        lse_cols.append(_log_sums(-problem.cost, end.f, -2, problem.epsilon))
+    f, g = torch.stack([state.f for state in states]), torch.stack([state.g for state in states])
+    seen_rows = torch.stack([lse_rows[k // 2] for k in range(steps + 1)])
+    seen_cols = torch.stack([lse_cols[(k + 1) // 2] for k in range(steps + 1)])
+    return Trajectory(f, g, f / problem.epsilon + seen_rows, g / problem.epsilon + seen_cols)
+
+
+def _log_sums(scores: Tensor, potential: Side, dim: int, epsilon: float) -> Side:
+    """``log sum_i exp((f_i + s_ij) / epsilon)``."""
+    return ((potential[..., :, None] + scores) / epsilon).logsumexp(dim)

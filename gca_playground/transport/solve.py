@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import warnings
 
@@ -12,7 +13,7 @@ from gca_playground._boundary import as_count, as_float_tensor
 from gca_playground.transport.constraint import EXACT, Constraint, as_constraint
 from gca_playground.transport.cost import LazyCost
 from gca_playground.transport.kernel import DenseKernel
-from gca_playground.transport.plan import Plan
+from gca_playground.transport.plan import KEPT_STEPS, Plan
 from gca_playground.transport.problem import Problem, make_problem
 from gca_playground.transport.sinkhorn import HalfStep, converge, half_steps, take
 
@@ -83,7 +84,8 @@ def solve(
     f, g = _start(problem, init)
     if steps is None:
         return _solve_converged(problem, kernel, f, g, tol=tol, max_steps=max_steps)
-    return _solve_steps(problem, kernel, f, g, as_count(steps, name="steps", least=0))
+    count = as_count(steps, name="steps", least=0)
+    return _solve_steps(problem, kernel, f, g, count, warm=init is not None)
 
 
 def _solve_total(problem: Problem) -> Plan:
@@ -91,18 +93,16 @@ def _solve_total(problem: Problem) -> Plan:
     level = torch.log(problem.total) - exponent.logsumexp((-2, -1))  # type: ignore[arg-type]
     f = (problem.epsilon * level)[..., None].expand_as(problem.rows.mass)
     last = HalfStep(f, torch.zeros_like(problem.cols.mass), f)
-    return Plan(problem, 1, True, last, None, None)
+    return Plan(problem, 1, True, last)
 
 
-def _solve_steps(problem: Problem, kernel: DenseKernel, f: Tensor, g: Tensor, steps: int) -> Plan:
-    start = HalfStep(f, g, f)
-    if problem.cost.requires_grad:
-        states = [start, *take(problem, kernel, f, g, steps)]
-        return Plan(problem, steps, False, states[-1], states, steps)
-    last = start
-    for _, last in zip(range(steps), half_steps(problem, kernel, f, g), strict=False):
-        pass
-    return Plan(problem, steps, False, last, [last], steps)
+def _solve_steps(problem: Problem, kernel: DenseKernel, f: Tensor, g: Tensor, steps: int, *, warm: bool) -> Plan:
+    if steps <= KEPT_STEPS or problem.cost.requires_grad:
+        states = take(problem, kernel, f, g, steps)
+        return Plan(problem, steps, False, states[-1], states, warm)
+    states = take(problem, kernel, f, g, KEPT_STEPS)
+    *_, last = itertools.islice(half_steps(problem, kernel, states[-1].f, states[-1].g), steps - KEPT_STEPS)
+    return Plan(problem, steps, False, last, states, warm)
 
 
 def _solve_converged(
@@ -110,7 +110,7 @@ def _solve_converged(
 ) -> Plan:
     _check_tol(tol, problem.cost.dtype)
     found = converge(problem, kernel, f, g, tol=tol, max_steps=as_count(max_steps, name="max_steps", least=1))
-    plan = Plan(problem, found.steps, found.reached, HalfStep(found.f, found.g, found.f), None, None)
+    plan = Plan(problem, found.steps, found.reached, HalfStep(found.f, found.g, found.f))
     if not found.reached:
         warnings.warn(
             f"not converged to tol = {tol:g} after {found.steps} half-steps at epsilon = {problem.epsilon:g}: "
