@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from gca_playground.alignment import Alignment, place, targets
 from gca_playground.learning import datasets, encoders
+from gca_playground.learning.embedding import embed, flat
 from gca_playground.transport import (
     EXACT,
     FREE,
@@ -62,8 +63,10 @@ __all__ = [
     "cosine_cost",
     "datasets",
     "dot_cost",
+    "embed",
     "encoders",
     "figures",
+    "flat",
     "place",
     "solve",
     "squared_euclidean_cost",

@@ -111,13 +111,16 @@ class Trajectory:
     """The first K half-steps as stacked tensors, state 0 being the start.
 
     ``f`` (K + 1, ..., n), ``g`` (K + 1, ..., m) in cost units; ``log_row_sums`` and ``log_col_sums`` likewise: the
-    marginals of each plan on the way, which the half-steps give away without ever building a plan.
+    marginals of each plan on the way, which the half-steps give away without ever building a plan. ``row_error`` and
+    ``col_error`` (K + 1,) are the errors that ``Plan`` defines, of each plan.
     """
 
     f: Tensor
     g: Tensor
     log_row_sums: Tensor
     log_col_sums: Tensor
+    row_error: Tensor
+    col_error: Tensor
 
     def __len__(self) -> int:
         """The number of half-steps K."""
@@ -140,7 +143,14 @@ def trajectory(problem: Problem, states: list[HalfStep]) -> Trajectory:
     f, g = torch.stack([state.f for state in states]), torch.stack([state.g for state in states])
     seen_rows = torch.stack([lse_rows[k // 2] for k in range(steps + 1)])
     seen_cols = torch.stack([lse_cols[(k + 1) // 2] for k in range(steps + 1)])
-    return Trajectory(f, g, f / problem.epsilon + seen_rows, g / problem.epsilon + seen_cols)
+    return Trajectory(
+        f,
+        g,
+        f / problem.epsilon + seen_rows,
+        g / problem.epsilon + seen_cols,
+        problem.rows.error(f, seen_rows).flatten(1).amax(1),
+        problem.cols.error(g, seen_cols).flatten(1).amax(1),
+    )
 
 
 def _log_sums(scores: Tensor, potential: Side, dim: int, epsilon: float) -> Side:

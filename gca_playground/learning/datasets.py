@@ -1,0 +1,92 @@
+"""Data by name: ``load("moons", n=256)``; a table says what there is, ``from_arrays`` takes your own."""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gca_playground._boundary import as_count
+from gca_playground.learning import toys
+from gca_playground.learning.digits import digits
+from gca_playground.learning.laws import generator, known, real
+from gca_playground.learning.pairs import Pairs, Source, from_arrays, pair_up
+
+__all__ = ["TABLE", "Dataset", "Pairs", "as_pairs", "from_arrays", "load", "names"]
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A row of the table: how to make the points, what to look for, default size (None: all) and view
+    noise.
+    """
+
+    make: Callable[..., Source]
+    description: str
+    n: int | None = 256
+    noise: float = 0.1
+
+    @property
+    def options(self) -> dict[str, object]:
+        """The maker's own options and their defaults, read off its signature."""
+        parameters = inspect.signature(self.make).parameters.values()
+        return {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+
+
+TABLE = {
+    "moons": Dataset(toys.moons, "two interleaved half circles: near in the plane, apart along the curve"),
+    "blobs": Dataset(toys.blobs, "classes as blobs on a circle; classes of unequal size, domains as rings"),
+    "gaussian": Dataset(toys.gaussian, "linear-Gaussian pairs with given canonical correlations", noise=1.0),
+    "hubs": Dataset(toys.hubs, "a few second views are close to every point: popular columns"),
+    "outliers": Dataset(toys.outliers, "a few points far from everyone, and from their own partners"),
+    "digits": Dataset(digits, "8 x 8 handwritten digits, two augmented images each", n=None, noise=1.0),
+}
+
+
+def names() -> tuple[str, ...]:
+    """The names ``load`` knows."""
+    return tuple(TABLE)
+
+
+def load(
+    name: str,
+    *,
+    n: int | None = None,
+    noise: float | None = None,
+    mismatched: float = 0.0,
+    seed: int = 0,
+    **options: object,
+) -> Pairs:
+    """The data set ``name`` as ``Pairs``.
+
+    Given:
+        n: number of points. None: 256, and for digits all there are (1797, or those of the split).
+        noise: strength of the augmentation, >= 0; at 0 a view shows the point itself. In moons, blobs, hubs
+            and outliers the standard deviation of the jitter (None: 0.1), in gaussian and digits a multiple
+            of the normal strength (None: 1).
+        mismatched: share of pairs with a wrong second view, in [0, 1]: exactly round(mismatched * n) pairs.
+        seed: decides everything, to the bit. Points, wrong pairs and views are drawn from separate streams,
+            so that changing one knob leaves the rest as it was.
+        options: those of the maker, see ``TABLE[name].options``.
+
+    Raises: ValueError for a name or option that does not exist (it offers the nearest), TypeError or
+    ValueError for a value that breaks a law.
+    """
+    row = TABLE[known("data set", name, TABLE)]
+    for option in options:
+        known(f"{name} option", option, row.options)
+    size = row.n if n is None else as_count(n, name="n", least=1)
+    strength = row.noise if noise is None else real("noise", noise)
+    source = row.make(size, strength, generator(seed, "points"), **options)
+    return pair_up(name, source, mismatched=mismatched, seed=seed)
+
+
+def as_pairs(data: object, **knobs: object) -> Pairs:
+    """A name (with ``load``'s knobs) or ``Pairs`` (which take none) as ``Pairs``; TypeError for anything
+    else.
+    """
+    if isinstance(data, str):
+        return load(data, **knobs)  # type: ignore[arg-type]  # load checks each knob
+    if not isinstance(data, Pairs):
+        raise TypeError(f"data must be a data set's name or Pairs, got {type(data).__name__}")
+    if knobs:
+        raise ValueError(f"{', '.join(knobs)}: knobs of a named data set, but the data are given as {data!r}")
+    return data

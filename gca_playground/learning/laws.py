@@ -1,0 +1,38 @@
+"""What a value of this floor must obey, said in words, and the seeded generators all of it draws from."""
+
+import math
+import zlib
+from collections.abc import Iterable
+from numbers import Real
+
+import numpy as np
+import torch
+
+from gca_playground._boundary import as_count, near
+
+
+def real(name: str, value: object, *, high: float = math.inf, open_end: bool = False) -> float:
+    """``value`` as a finite float in [0, high], or [0, high) with ``open_end``; ValueError otherwise."""
+    interval = "finite and >= 0" if high == math.inf else f"in [0, {high:g}{')' if open_end else ']'}"
+    number = float(value) if not isinstance(value, bool) and isinstance(value, Real) else math.nan
+    if not math.isfinite(number) or not 0 <= number <= high or (open_end and number == high):
+        raise ValueError(f"{name} must be {interval}, got {value!r}")
+    return number
+
+
+def known(what: str, name: object, names: Iterable[str]) -> str:
+    """``name`` if it is one of ``names``; otherwise a ValueError that offers the nearest, and all of them."""
+    names = tuple(names)
+    if isinstance(name, str) and name in names:
+        return name
+    raise ValueError(near(name, names, what=what) if names else f"unknown {what} {name!r}: it takes none")
+
+
+def generator(seed: object, stream: str) -> torch.Generator:
+    """A CPU generator of its own for each (seed, stream): no global state is read or written.
+
+    Streams are independent, so that one knob (the mismatched rate, say) does not redraw what another
+    decides. Raises TypeError or ValueError where seed is no int >= 0.
+    """
+    entropy = np.random.SeedSequence((as_count(seed, name="seed", least=0), zlib.crc32(stream.encode())))
+    return torch.Generator().manual_seed(int(entropy.generate_state(1)[0]))

@@ -1,0 +1,271 @@
+"""Plan -> figure. Draws, computes nothing but where to put ink.
+
+Plain plotly figures, for notebooks and scripts; the labs take the same traces into their FigureWidgets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from gca_playground._boundary import as_float_tensor
+from gca_playground.transport import Plan
+from gca_playground.views.theme import DARK, LIGHT
+
+CLASS_COLOURS = (
+    "#4477AA", "#EE6677", "#228833", "#B8A82E", "#44B4D8",
+    "#AA3377", "#808890", "#C27A00", "#7A5CC8", "#2F9E8F",
+)  # fmt: skip
+"""Ten colours that stay apart on white and on black and for every kind of colour vision (after Paul Tol's schemes)."""
+
+LINE_BINS = ((0.02, 0.10), (0.08, 0.22), (0.2, 0.45), (0.5, 0.85))
+"""Mass lines: from which share of a row's mass on, and how opaque. Fixed, so that nothing jumps under a slider."""
+
+ERROR_RANGE = (-9.0, 2.0)
+"""The log10 range of the convergence curves."""
+
+CONVERGED_AT = 55
+"""Where the convergence axis puts its infinity."""
+
+AXIS_OFF = {"visible": False, "fixedrange": False}
+
+
+class Segments(NamedTuple):
+    """Many line segments as one polyline with gaps."""
+
+    x: np.ndarray
+    y: np.ndarray
+
+
+def mass_lines(plan: np.ndarray, ends: tuple[np.ndarray, np.ndarray], *, most: int | None = None) -> list[Segments]:
+    """The heaviest pairs as lines from row to column, one polyline for each of ``LINE_BINS``.
+
+    Given: ``plan`` (n, m) in shares of a row's mass; ``ends``, the points (n, 2) and (m, 2); ``most`` lines, 4 n
+    unless given.
+    """
+    most = 4 * len(plan) if most is None else most
+    flat = plan.ravel()
+    heavy = np.flatnonzero(flat >= LINE_BINS[0][0])
+    if len(heavy) > most:
+        heavy = heavy[np.argpartition(-flat[heavy], most)[:most]]
+    levels = np.searchsorted([least for least, _ in LINE_BINS], flat[heavy], side="right") - 1
+    return [_segments(*np.divmod(heavy[levels == level], plan.shape[1]), ends) for level in range(len(LINE_BINS))]
+
+
+def _segments(rows: np.ndarray, cols: np.ndarray, ends: tuple[np.ndarray, np.ndarray]) -> Segments:
+    points = np.full((len(rows), 3, 2), np.nan)
+    points[:, 0], points[:, 1] = ends[0][rows], ends[1][cols]
+    return Segments(points[..., 0].ravel(), points[..., 1].ravel())
+
+
+def cloud_traces(
+    ends: tuple[np.ndarray, np.ndarray], labels: tuple[Sequence[Any] | None, Sequence[Any] | None]
+) -> list[go.Scatter]:
+    """The two views as points: filled circles for the rows, open squares for the columns, coloured by class."""
+    kinds = sorted({label for side in labels if side is not None for label in side})
+    colour = {kind: CLASS_COLOURS[k % len(CLASS_COLOURS)] for k, kind in enumerate(kinds)}
+    styles = (("view 1", "circle", 7, "row"), ("view 2", "square-open", 7, "column"))
+    traces = []
+    for points, side, (name, symbol, size, what) in zip(ends, labels, styles, strict=True):
+        kind = [""] * len(points) if side is None else [f", class {label}" for label in side]
+        colours = CLASS_COLOURS[6] if side is None else [colour[label] for label in side]
+        traces.append(
+            go.Scatter(
+                x=points[:, 0],
+                y=points[:, 1],
+                name=name,
+                mode="markers",
+                marker={"color": colours, "symbol": symbol, "size": size, "line": {"width": 1.6}},
+                text=[f"{what} {k}{kind[k]}" for k in range(len(points))],
+                hoverinfo="text",
+            )
+        )
+    return traces
+
+
+def line_traces(lines: list[Segments], *, dark: bool = False) -> list[go.Scatter]:
+    """Mass lines in the text colour, the heavier the darker."""
+    colour = (DARK if dark else LIGHT)["text"]
+    return [
+        go.Scatter(
+            x=line.x,
+            y=line.y,
+            mode="lines",
+            line={"color": colour, "width": 1 + 0.5 * level},
+            opacity=opacity,
+            hoverinfo="skip",
+            showlegend=False,
+        )
+        for level, (line, (_, opacity)) in enumerate(zip(lines, LINE_BINS, strict=True))
+    ]
+
+
+def clouds(
+    plan: Plan | np.ndarray, ends: tuple[Any, Any], labels: Any = None, *, labels_w: Any = None, dark: bool = False
+) -> go.Figure:
+    """The two views as points and the plan between them as lines.
+
+    Given: a plan (n, m); the points to draw, (n, 2) and (m, 2); ``labels`` of the rows, and of the columns
+    (``labels_w``; the rows' unless given, where n = m).
+    """
+    shares = row_shares(plan)
+    points = (_points(ends[0]), _points(ends[1]))
+    sides = both_labels(labels, labels_w, shares.shape)
+    figure = go.Figure([*line_traces(mass_lines(shares, points), dark=dark), *cloud_traces(points, sides)])
+    return dress(frame(figure, points), dark=dark)
+
+
+def convergence(plan: Plan, kl: Any = None, *, dark: bool = False) -> go.Figure:
+    """How far each side is from its constraint after each half-step, on a log axis.
+
+    Given: a plan of at least one half-step; ``kl``, KL(T | P_k) after each half-step (``alignment.kl_along``), drawn as
+    what is left above its last value.
+    """
+    figure = go.Figure(convergence_traces(plan, None if kl is None else np.asarray(kl), dark=dark))
+    figure.update_xaxes(title="half-steps", range=[-1, len(plan.trajectory) + 1])
+    figure.update_yaxes(type="log", range=list(ERROR_RANGE), dtick=2, exponentformat="power")
+    return dress(figure, dark=dark)
+
+
+def convergence_traces(plan: Plan, kl: np.ndarray | None, *, dark: bool = False) -> list[go.Scatter]:
+    """Rows' error where the columns were just set, columns' error where the rows were, and the KL left to fall."""
+    colours = DARK if dark else LIGHT
+    return [
+        go.Scatter(
+            x=x,
+            y=y,
+            name=name,
+            mode=mode,
+            line={"color": colours[colour], "dash": dash, "width": 1.6},
+            marker={"size": 5},
+            hovertemplate="%{y:.2g} after %{x} half-steps<extra>" + name + "</extra>",
+        )
+        for (x, y), (name, colour, mode, dash) in zip(convergence_curves(plan, kl), _CURVES, strict=True)
+    ]
+
+
+_CURVES = (
+    ("rows' error", "rows", "lines+markers", "solid"),
+    ("columns' error", "cols", "lines+markers", "solid"),
+    ("KL left to fall", "neutral", "lines", "solid"),
+    ("KL below its last value", "neutral", "lines", "dot"),
+)
+
+
+def convergence_curves(plan: Plan | None, kl: np.ndarray | None) -> list[Segments]:
+    """The four curves of ``convergence_traces`` as numbers; what is too small to show is a gap."""
+    if plan is None:
+        nothing = Segments(np.zeros(0), np.zeros(0))
+        return [nothing] * len(_CURVES)
+    path = plan.trajectory
+    k = np.arange(len(path) + 1)
+    rows, cols = path.row_error.numpy(), path.col_error.numpy()
+    gap = np.full(len(k), np.nan) if kl is None else kl - kl[-1]
+    return [
+        _visible(k[k % 2 == 0], rows[k % 2 == 0]),
+        _visible(np.r_[0, k[k % 2 == 1]], np.r_[cols[:1], cols[k % 2 == 1]]),
+        _visible(k, gap),
+        _visible(k, -gap),
+    ]
+
+
+def _visible(x: np.ndarray, y: np.ndarray) -> Segments:
+    return Segments(x, np.where(y > 10 ** ERROR_RANGE[0], y, np.nan))
+
+
+def coupling(
+    plan: Plan, ends: tuple[Any, Any] | None = None, labels: Any = None, *, labels_w: Any = None, dark: bool = False
+) -> go.Figure:
+    """The plan as a matrix with its row and column sums, and beside it the clouds if ``ends`` are given."""
+    matrix, row_ratio, col_ratio = numbers(plan)
+    figure = make_subplots(
+        rows=2,
+        cols=3,
+        column_widths=[0.42, 0.08, 0.5],
+        row_heights=[0.86, 0.14],
+        specs=[[{}, {}, {"rowspan": 2}], [{}, None, None]],
+        horizontal_spacing=0.02,
+        vertical_spacing=0.03,
+    )
+    colours = DARK if dark else LIGHT
+    figure.add_trace(
+        go.Heatmap(z=matrix**0.4, customdata=matrix, colorscale="Blues", reversescale=dark, showscale=False, zmin=0,
+                   zmax=1, hovertemplate="row %{y}, column %{x}: %{customdata:.3g}<extra></extra>"), 1, 1,
+    )  # fmt: skip
+    figure.add_trace(go.Bar(x=row_ratio, orientation="h", marker_color=colours["rows"], showlegend=False), 1, 2)
+    figure.add_trace(go.Bar(y=col_ratio, marker_color=colours["cols"], showlegend=False), 2, 1)
+    figure.add_vline(x=1, line={"dash": "dash", "width": 1, "color": colours["text"]}, row=1, col=2)
+    figure.add_hline(y=1, line={"dash": "dash", "width": 1, "color": colours["text"]}, row=2, col=1)
+    if ends is not None:
+        figure.add_traces(list(clouds(plan, ends, labels, labels_w=labels_w, dark=dark).data), rows=1, cols=3)
+    figure.update_yaxes(autorange="reversed", row=1)
+    figure.update_yaxes(autorange=True, scaleanchor="x4", row=1, col=3)
+    figure.update_xaxes(visible=False).update_yaxes(visible=False).update_layout(bargap=0, height=480, width=1000)
+    return dress(figure, dark=dark)
+
+
+def numbers(plan: Plan) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The matrix (n, m), and each row and column sum as a multiple of its mass."""
+    row_ratio, col_ratio = plan.row_sums / plan.row_mass, plan.col_sums / plan.col_mass
+    matrix, rows, cols = (x.detach().cpu().double().numpy() for x in (plan.matrix, row_ratio, col_ratio))
+    return matrix, np.nan_to_num(rows), np.nan_to_num(cols)
+
+
+def row_shares(plan: Plan | np.ndarray) -> np.ndarray:
+    """The plan in shares of a row's mass."""
+    if not isinstance(plan, Plan):
+        return as_float_tensor(plan, name="plan").double().numpy()
+    mass = plan.row_mass.clamp_min(plan.row_mass.max() * 1e-12)
+    return (plan.matrix / mass[..., None]).detach().cpu().double().numpy()
+
+
+def both_labels(labels: Any, labels_w: Any, shape: tuple[int, int]) -> tuple[list[Any] | None, list[Any] | None]:
+    """Labels of rows and columns as plain lists. Raises: ValueError that names the length it should have."""
+    if labels_w is None and shape[0] == shape[1]:
+        labels_w = labels
+    return _labels(labels, shape[0], "labels"), _labels(labels_w, shape[1], "labels_w")
+
+
+def frame(figure: go.Figure, points: tuple[np.ndarray, np.ndarray]) -> go.Figure:
+    """Fix the axes to the points with a margin, one unit as long in x as in y."""
+    both = np.concatenate(points)
+    low, high = both.min(0), both.max(0)
+    pad = 0.06 * max(*(high - low), 1e-6)
+    figure.update_xaxes(AXIS_OFF, range=[low[0] - pad, high[0] + pad], constrain="domain")
+    figure.update_yaxes(AXIS_OFF, range=[low[1] - pad, high[1] + pad], scaleanchor="x", constrain="domain")
+    return figure
+
+
+def dress(figure: go.Figure, *, dark: bool) -> go.Figure:
+    """The colours of a theme, a transparent ground, and margins that fit a lab."""
+    colours = DARK if dark else LIGHT
+    axis = {"gridcolor": colours["hairline"], "zeroline": False, "linecolor": colours["hairline"]}
+    return figure.update_layout(
+        template="none",
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        font={"color": colours["muted"], "size": 11},
+        margin={"l": 8, "r": 8, "t": 8, "b": 8},
+        hoverlabel={"bgcolor": colours["page"], "font": {"color": colours["text"]}},
+        showlegend=False,
+    ).update_xaxes(axis).update_yaxes(axis)  # fmt: skip
+
+
+def _points(value: Any) -> np.ndarray:
+    points = as_float_tensor(value, name="ends").detach().cpu().double().numpy()
+    if points.ndim != 2 or points.shape[1] != 2:
+        raise ValueError(f"points to draw must have shape (n, 2), got {points.shape}")
+    return points
+
+
+def _labels(labels: Any, n: int, name: str) -> list[Any] | None:
+    if labels is None:
+        return None
+    values = labels.tolist() if hasattr(labels, "tolist") else list(labels)
+    if len(values) != n:
+        raise ValueError(f"{name} must hold one label a point, {n}, got {len(values)}")
+    return values

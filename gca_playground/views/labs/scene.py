@@ -1,0 +1,207 @@
+"""What a coupling lab shows, computed before anything is drawn.
+
+A ``Choice`` says which data, a ``Cloud`` is what they look like, a ``Scene`` is the plan between its two views and
+everything the pictures and readouts need. No widget in sight.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import warnings
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gca_playground._boundary import as_count, as_float_tensor, near
+from gca_playground.alignment import Alignment, kl_along
+from gca_playground.learning import datasets
+from gca_playground.learning.embedding import embed, flat
+from gca_playground.transport import ConvergenceWarning, Plan
+from gca_playground.views import figures
+
+MOST_POINTS = 256
+"""Above this many points a lab draws a sample, and says so."""
+
+SHOWN_STEPS = 50
+"""The half-steps that the curves show and the slider reaches."""
+
+PATIENCE = 2000
+"""Half-steps a lab waits for convergence before it shows what there is, with the error it has."""
+
+OWN = "yours"
+"""The name of data that the user brought."""
+
+NATURAL_COST = {"digits": "cosine", "hubs": "cosine", OWN: "cosine"}
+"""The cost a data set is shown with first; squared Euclidean where points live in the plane."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """Which data: a name and what ``datasets.load`` takes."""
+
+    name: str = "digits"
+    n: int = 128
+    seed: int = 0
+    mismatched: float = 0.0
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Choice:
+        """Read back. Raises: ValueError for a field nobody knows."""
+        known = [f.name for f in dataclasses.fields(cls)]
+        unknown = [name for name in values if name not in known]
+        if unknown:
+            raise ValueError(near(unknown[0], known, what="field of the data"))
+        return cls(**values)
+
+    @property
+    def natural_cost(self) -> str:
+        """The cost to start with."""
+        return NATURAL_COST.get(self.name, "squared_euclidean")
+
+
+@dataclass(frozen=True, eq=False)
+class Cloud:
+    """Two views in embedding space and where to draw them, sorted by class so that the plan shows blocks."""
+
+    z: Tensor
+    w: Tensor
+    labels: list[Any] | None
+    labels_w: list[Any] | None
+    ends: tuple[np.ndarray, np.ndarray]
+    told: str
+    noun: str = "class {}"
+
+    def called(self, k: int, *, column: bool = False) -> str:
+        """What to call a point: ", a 3" for a digit, ", class 2" else, nothing where there are no labels."""
+        labels = self.labels_w if column else self.labels
+        return "" if labels is None else ", " + self.noun.format(labels[k])
+
+
+def cloud_of(choice: Choice) -> Cloud:
+    """Load the data of that name and embed them. Raises: ValueError with near names."""
+    count = as_count(choice.n, name="n", least=1)
+    if count > MOST_POINTS:
+        raise ValueError(f"the lab shows at most {MOST_POINTS} points, got n = {count}")
+    data = datasets.load(
+        choice.name, n=count, mismatched=choice.mismatched, seed=choice.seed, **choice.options
+    )
+    embedded = embed(data)
+    order = torch.argsort(data.labels, stable=True)
+    noun = "a {}" if choice.name == "digits" else "class {}"
+    labels, labels_w = data.labels[order].tolist(), data.labels[data.partner][order].tolist()
+    return _cloud(embedded.z[order], embedded.w[order], labels, labels_w, embedded.report, noun)
+
+
+def cloud_from(z: object, w: object, labels: Any, labels_w: Any, *, seed: int) -> Cloud:
+    """A cloud of a user's own embeddings; above ``MOST_POINTS`` a seeded sample, said in words.
+
+    Given: ``z`` (n, d) and ``w`` (m, d), tensors or arrays; one label a point, or None.
+    """
+    z, w = (as_float_tensor(x, name=name).detach().cpu() for x, name in ((z, "z"), (w, "w")))
+    if z.ndim != 2 or w.ndim != 2 or z.shape[1] != w.shape[1]:
+        raise ValueError(f"z and w must be (n, d) and (m, d), got {tuple(z.shape)} and {tuple(w.shape)}")
+    sides = figures.both_labels(labels, labels_w, (len(z), len(w)))
+    rows = _sorted_sample(len(z), sides[0], seed)
+    cols = rows if len(z) == len(w) else _sorted_sample(len(w), sides[1], seed)
+    told = f"your embeddings, {z.shape[1]} dimensions"
+    if len(rows) < len(z) or len(cols) < len(w):
+        told += f", a sample of {len(rows)} of {len(z)} rows and {len(cols)} of {len(w)} columns (seed {seed})"
+    chosen = [None if side is None else [side[k] for k in index] for side, index in zip(sides, (rows, cols), strict=True)]
+    return _cloud(z[rows], w[cols], *chosen, told, "class {}")
+
+
+def _sorted_sample(count: int, labels: list[Any] | None, seed: int) -> list[int]:
+    order = torch.randperm(count, generator=torch.Generator().manual_seed(seed))[:MOST_POINTS].sort().values.tolist()
+    return order if labels is None else sorted(order, key=lambda k: (str(type(labels[k])), labels[k]))
+
+
+def _cloud(z: Tensor, w: Tensor, labels: Any, labels_w: Any, told: str, noun: str) -> Cloud:
+    ends = tuple(side.numpy() for side in flat(z, w))
+    told += "; drawn by PCA" if z.shape[1] > 2 else ""
+    return Cloud(z.double(), w.double(), labels, labels_w, ends, told, noun)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """The plan of a cloud under an ``Alignment``, with its losses and its path."""
+
+    cloud: Cloud
+    alignment: Alignment
+    cost: Tensor
+    plan: Plan
+    path: Plan | None
+
+    @cached_property
+    def paired(self) -> bool:
+        """Whether the target exists: as many rows as columns."""
+        return self.cost.shape[0] == self.cost.shape[1]
+
+    @cached_property
+    def loss(self) -> float | None:
+        """``D(T | P)`` in nats a row; None where the target does not exist."""
+        return self.alignment.value(self.plan).item() if self.paired else None
+
+    @cached_property
+    def kl(self) -> np.ndarray | None:
+        """``KL(T | P_k)`` after k = 0 .. 50 half-steps."""
+        if self.path is None or not self.paired:
+            return None
+        return kl_along(self.alignment.target_of(self.path), self.path).numpy()
+
+    @cached_property
+    def matrix(self) -> np.ndarray:
+        """P (n, m)."""
+        return self.sums[0]
+
+    @cached_property
+    def sums(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """P, and its row and column sums as multiples of their mass."""
+        return figures.numbers(self.plan)
+
+    @cached_property
+    def gradient(self) -> np.ndarray:
+        """``- n dLoss/dC`` (n, m), exact: ``(P - T) / epsilon`` at InfoNCE and at convergence; in between the
+        half-steps weigh in. Positive where a pair holds too much mass, negative where the loss wants more.
+        """
+        if not self.paired:
+            raise ValueError("the gradient needs a loss, and pairs need as many rows as columns")
+        cost = self.cost.clone().requires_grad_()
+        with _patience():
+            loss = self.alignment.value(self.alignment.plan_of(cost, **_options(self.alignment, self.plan)))
+        (gradient,) = torch.autograd.grad(loss, cost)
+        return (-len(cost) * gradient).numpy()
+
+
+def make_scene(cloud: Cloud, alignment: Alignment) -> Scene:
+    """Solve. One run of 50 half-steps serves the curves, the steps slider, and the start of convergence."""
+    cost = alignment.lazy_cost(cloud.z, cloud.w).matrix()
+    if alignment.total:
+        return Scene(cloud, alignment, cost, alignment.plan_of(cost), None)
+    path = alignment.change(steps=SHOWN_STEPS).plan_of(cost)
+    if alignment.steps is not None and alignment.steps <= SHOWN_STEPS:
+        return Scene(cloud, alignment, cost, path.at(alignment.steps), path)
+    with _patience():
+        plan = alignment.plan_of(cost, **_options(alignment, path))
+    return Scene(cloud, alignment, cost, plan, path)
+
+
+def _options(alignment: Alignment, start: Plan) -> dict[str, Any]:
+    """How a lab solves to convergence: from where it is, and not for ever."""
+    return {} if alignment.total or alignment.steps is not None else {"init": start, "max_steps": PATIENCE}
+
+
+class _patience(warnings.catch_warnings):  # noqa: N801
+    """A lab shows the error that is left; it need not be warned of it."""
+
+    def __enter__(self) -> None:
+        super().__enter__()
+        warnings.simplefilter("ignore", ConvergenceWarning)

@@ -1,0 +1,106 @@
+"""What the coupling lab says: the formula with its numbers, the readouts, the sentence about a point."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gca_playground.alignment import Alignment, place
+from gca_playground.transport import EXACT, FREE, Bounded, Constraint
+from gca_playground.views.labs.scene import Cloud, Scene
+
+
+def formula(alignment: Alignment, loss: float | None) -> str:
+    """The loss as one sentence of HTML with the current numbers in it."""
+    value = "undefined (pairs need n = m)" if loss is None else f"<b>{number(loss)}</b>"
+    return f"loss = KL(<b>I</b> ∥ P),&ensp; P = {_plan(alignment)} &ensp;=&ensp; {value}"
+
+
+def _plan(alignment: Alignment) -> str:
+    kernel = f"exp(−C/<b>{alignment.epsilon:g}</b>)"
+    if alignment.total:
+        return f"{kernel} scaled to the total mass n"
+    if alignment.steps == 0 or alignment.rows == alignment.cols == FREE:
+        return kernel
+    if place(alignment)[0] == "InfoNCE":
+        return f"rows of {kernel} made to sum to 1"
+    how = "converged" if alignment.steps is None else f"after <b>{alignment.steps}</b> half-step{_s(alignment.steps)}"
+    if alignment.rows == alignment.cols:
+        return f"{kernel} {how}, rows and columns {side(alignment.rows)}"
+    return f"{kernel} {how}, rows {side(alignment.rows)}, columns {side(alignment.cols)}"
+
+
+def side(constraint: Constraint | None) -> str:
+    """A constraint in HTML: exact, free, or its number."""
+    if isinstance(constraint, Bounded):
+        return f"between <b>{constraint.lo:g}</b> and <b>{constraint.hi:g}</b>"
+    words = {EXACT: "exact", FREE: "free"}
+    return f"<b>{words[constraint]}</b>" if constraint in words else f"at ρ = <b>{constraint.rho:g}</b>"  # type: ignore[union-attr]
+
+
+def pill(alignment: Alignment) -> tuple[str, str]:
+    """Where you stand, and what it means."""
+    name, meaning = place(alignment)
+    return f"you are {'' if name.startswith('between') else 'at '}{name}", meaning
+
+
+def readouts(scene: Scene) -> list[tuple[str, str]]:
+    """Names and numbers of the table."""
+    plan = scene.plan
+    rows = [("loss KL(I ∥ P)", _maybe(scene.loss))]
+    if scene.kl is not None:
+        rows += [("after 1 half-step", number(scene.kl[1])), ("after 50", number(scene.kl[-1]))]
+    rows += [
+        ("row error", f"{plan.row_error:.1e}"),
+        ("column error", f"{plan.col_error:.1e}"),
+        ("mass", f"{float(plan.mass):.2f}"),
+        ("entropy, a row", number(float(plan.entropy) / len(plan.matrix))),
+    ]
+    if scene.alignment.steps is None and not scene.alignment.total:
+        rows.append(("half-steps taken", f"{plan.steps + 50}{'' if plan.converged else ', not converged'}"))
+    return rows
+
+
+def table(rows: list[tuple[str, str]]) -> str:
+    """Two columns of HTML."""
+    cells = "".join(f"<tr><td>{name}</td><td>{value}</td></tr>" for name, value in rows)
+    return f"<table>{cells}</table>"
+
+
+def about(scene: Scene, row: int, col: int) -> str:
+    """One sentence about a row, a column (-1 for none) or a cell."""
+    cloud, matrix = scene.cloud, scene.matrix
+    if row >= 0 and col >= 0:
+        return f"row {row}{cloud.called(row)} → column {col}{cloud.called(col, column=True)}: P = {number(matrix[row, col])}"
+    if row >= 0:
+        return f"row {row}{cloud.called(row)}: " + _spread(matrix[row], row, scene.paired, "its pair", cloud, column=True)
+    return f"column {col}{cloud.called(col, column=True)} receives {number(matrix[:, col].sum())}: " + _spread(
+        matrix[:, col], col, scene.paired, "from its pair", cloud, column=False
+    )
+
+
+def _spread(mass: np.ndarray, own: int, paired: bool, pair: str, cloud: Cloud, *, column: bool) -> str:
+    others = mass.copy()
+    if paired:
+        others[own] = -1.0
+    first = int(others.argmax())
+    what = f"{'column' if column else 'row'} {first}{cloud.called(first, column=column)}"
+    best = f"{number(mass[first])} {'to' if column else 'from'} {what}"
+    if not paired:
+        return f"P = {best}"
+    return f"P = {number(mass[own])} {'to ' if column else ''}{pair}" + ("" if len(mass) == 1 else f", {best}")
+
+
+def number(x: float) -> str:
+    """Four significant digits without an exponent where that is readable; no minus zero."""
+    x = float(x) + 0.0
+    if x != 0 and (abs(x) < 1e-3 or abs(x) >= 1e5):
+        return f"{x:.2e}"
+    return f"{x:.3f}" if abs(x) < 100 else f"{x:.1f}"
+
+
+def _maybe(x: float | None) -> str:
+    return "–" if x is None else number(x)
+
+
+def _s(count: int) -> str:
+    return "" if count == 1 else "s"

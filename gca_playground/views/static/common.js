@@ -1,0 +1,27 @@
+// What the widgets of this folder share: Python puts this text in front of theirs.
+
+function make(tag, className, parent) {
+  const element = document.createElement(tag);
+  element.className = className;
+  parent?.append(element);
+  return element;
+}
+
+// The root of a widget. JupyterLab's one-key shortcuts (arrows, Enter) stay out of it.
+function prepare(el, className) {
+  el.classList.add("gca-widget", className);
+  el.dataset.lmSuppressShortcuts = "true";
+}
+
+// Calls back when one of these traits changes, until the signal says stop.
+function listen(model, names, callback, signal) {
+  for (const name of names) {
+    model.on(`change:${name}`, callback);
+    signal.addEventListener("abort", () => model.off(`change:${name}`, callback));
+  }
+}
+
+function setAttribute(element, name, text) {
+  if (text) element.setAttribute(name, text);
+  else element.removeAttribute(name);
+}
