@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import argparse
 import importlib.metadata
+import json
 import os
 import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
 
 DISTRIBUTION = "gca-playground"
 START = "notebooks/00_start.ipynb"
+# What JupyterLab does unless the user has chosen otherwise: it asks nobody for news or updates, and asks the user
+# nothing about it either (its option news_url=None leaves the question in front of the first view).
+SETTINGS = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False}}
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 BROWSER_ON_MACOS = "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome"
 
@@ -58,18 +63,17 @@ def open_course(*, browser: bool = True, port: int | None = None, more: Sequence
             f"The course ({START}) is neither beside the package nor here: this is an installation without its "
             "notebooks. Opening the current folder; clone the repository to have the course."
         )
-    LabApp.launch_instance(lab_arguments(course, browser=browser, port=port, more=more))
+    with tempfile.TemporaryDirectory() as settings:
+        Path(settings, "overrides.json").write_text(json.dumps(SETTINGS))
+        LabApp.launch_instance(lab_arguments(course, settings, browser=browser, port=port, more=more))
     return 0
 
 
 def lab_arguments(
-    course: Path | None, *, browser: bool = True, port: int | None = None, more: Sequence[str] = ()
+    course: Path | None, settings: str, *, browser: bool = True, port: int | None = None, more: Sequence[str] = ()
 ) -> list[str]:
-    """What JupyterLab is started with: on the first notebook, without its news and its look for updates."""
-    arguments = [
-        "--LabApp.news_url=None",
-        "--LabApp.check_for_updates_class=jupyterlab.handlers.announcements.NeverCheckForUpdate",
-    ]
+    """What JupyterLab is started with: on the first notebook, with the ``settings`` of that folder."""
+    arguments = [f"--LabApp.app_settings_dir={settings}"]
     if course is not None:
         arguments += [f"--ServerApp.root_dir={course}", f"--LabApp.default_url=/lab/tree/{START}"]
     if port is not None:

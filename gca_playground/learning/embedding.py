@@ -26,15 +26,35 @@ def embed(data: Pairs) -> Embedded:
     return Embedded(data.view1, data.view2, "the points themselves")
 
 
-def flat(z: object, w: object) -> tuple[Tensor, Tensor]:
-    """Where to draw two sets of embeddings: themselves in the plane, else their common principal coordinates.
+def flat(z: object, w: object, labels: object = None) -> tuple[Tensor, Tensor, str]:
+    """Where to draw two sets of embeddings, and in words how.
 
-    Given: (n, d) and (m, d). Returns: (n, 2) and (m, 2), float64.
+    Points of the plane are drawn where they are. Of more dimensions, two are shown: with three classes or more those
+    along which the class means of both views differ most, else those of the largest variance.
+
+    Given: (n, d) and (m, d); labels (n,) of both views where n = m. Returns: (n, 2) and (m, 2), float64, and the words.
     """
     both = [as_float_tensor(x, name=name).detach().double() for x, name in ((z, "z"), (w, "w"))]
     points = torch.cat(both)
-    if points.shape[1] < 2:
-        points = torch.cat([points, torch.zeros_like(points)], 1)
-    elif points.shape[1] > 2:
-        points = pca(points, min(2, len(points)))
-    return points[: len(both[0])], points[len(both[0]) :]
+    points, told = _flat(points, None if labels is None or len(both[0]) != len(both[1]) else _classes(labels))
+    return points[: len(both[0])], points[len(both[0]) :], told
+
+
+def _flat(points: Tensor, classes: Tensor | None) -> tuple[Tensor, str]:
+    dims = points.shape[1]
+    if dims <= 2:
+        return torch.nn.functional.pad(points, (0, 2 - dims)), "drawn where they are"
+    if classes is not None and int(classes.max()) >= 2:
+        twice = torch.cat([classes, classes])
+        means = torch.stack([points[twice == k].mean(0) for k in range(int(classes.max()) + 1)])
+        axes = torch.linalg.svd(means - means.mean(0), full_matrices=False).Vh[:2]
+        axes = axes * axes.gather(1, axes.abs().argmax(1, keepdim=True)).sign()
+        return (points - points.mean(0)) @ axes.T, "drawn along the two axes that part the class means most"
+    return torch.nn.functional.pad(pca(points, min(2, len(points))), (0, max(0, 2 - len(points)))), "drawn by PCA"
+
+
+def _classes(labels: object) -> Tensor:
+    """Labels of any kind as 0, 1, 2, ..."""
+    values = labels.tolist() if hasattr(labels, "tolist") else list(labels)  # type: ignore[call-overload]
+    kinds = {kind: k for k, kind in enumerate(dict.fromkeys(values))}
+    return torch.tensor([kinds[value] for value in values])

@@ -15,10 +15,12 @@ Both give dL/dC for dL/dlog P. Derived for this project; checked against autogra
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
-from gca_playground._shapes import Matrix, Side
+from gca_playground._shapes import Cols, Cost, Matrix, Rows, Side
 from gca_playground.transport.problem import Problem
 from gca_playground.transport.sinkhorn import HalfStep
 
@@ -33,16 +35,16 @@ def through_steps(grad_log: Matrix, log: Matrix, problem: Problem, states: list[
     """
     eps, last = problem.epsilon, states[-1]
     fbar, gbar = grad_log.sum(-1).to(problem.wide), grad_log.sum(-2).to(problem.wide)
-    by_rows, by_cols = _Spreads(log), _Spreads(log.mT)
+    by_rows, by_cols = _Spreads(log, problem.cost, eps), _Spreads(log.mT, problem.cost.mT, eps)
     for k in range(len(states) - 1, 0, -1):
         before, step = states[k - 1], states[k]
         if k % 2 == 1:
             x = problem.rows.slope(step.lse) * fbar
-            gbar = gbar - by_rows.pull(x, -last.f / eps - step.lse, (before.g - last.g) / eps)
+            gbar = gbar - by_rows.pull(x, step.lse, before.g, last.f, last.g)
             fbar = torch.zeros_like(fbar)
         else:
             y = problem.cols.slope(step.lse) * gbar
-            fbar = fbar - by_cols.pull(y, -last.g / eps - step.lse, (before.f - last.f) / eps)
+            fbar = fbar - by_cols.pull(y, step.lse, before.f, last.g, last.f)
             gbar = torch.zeros_like(gbar)
     return (by_rows.total() + by_cols.total().mT - grad_log) / eps
 
@@ -50,33 +52,43 @@ def through_steps(grad_log: Matrix, log: Matrix, problem: Problem, states: list[
 class _Spreads:
     """The half-steps of one side: what they pass on, and what they leave in the gradient.
 
-    ``W = exp(own_i + log P_ij + other_j)``. Where both factors are moderate, W is never built.
+    ``W = exp((before_j - C_ij) / epsilon - lse_i)``, which is the last plan rescaled: ``exp(own_i) P_ij exp(other_j)``. Where
+    both factors are moderate, W is never built.
     """
 
-    def __init__(self, log: Matrix) -> None:
-        self.log = log
+    def __init__(self, log: Matrix, cost: Cost, epsilon: float) -> None:
+        self.cost = cost.detach()
+        self.epsilon = epsilon
         self.plan = log.exp()
-        self.own: list[Side] = []
-        self.other: list[Side] = []
+        range_, peak = _RANGE[log.dtype], max(log.amax().item(), 0.0)
+        self.room = range_ - peak if peak <= range_ else -math.inf
+        self.own: list[Rows] = []
+        self.other: list[Cols] = []
         self.dense: Matrix | float = 0.0
 
-    def pull(self, x: Side, own: Side, other: Side) -> Side:
+    def pull(self, x: Rows, lse: Rows, before: Cols, last_own: Rows, last_other: Cols) -> Cols:
         """``W' x``, remembering ``x_i W_ij`` for the gradient."""
-        # An element that stays empty has potential -inf and log P = -inf: it carries no weight at any scale.
-        own, other = _finite(own), _finite(other)
-        if (own.amax() + other.amax()).item() > _RANGE[self.log.dtype]:
-            part = (self.log + own[..., :, None] + other[..., None, :]).exp_() * x[..., :, None]
-            self.dense = self.dense + part
-            return part.sum(-2)
-        left, right = x * own.exp(), other.exp()
+        # Where both potentials are -inf the plan is empty: no scale matters. Where x is 0, neither does its own.
+        other = ((before - last_other) / self.epsilon).nan_to_num(0.0, torch.inf, -torch.inf)
+        level = other.amax(-1, keepdim=True)
+        own = _finite(-last_own / self.epsilon - lse) + level
+        if not own.amax().item() <= self.room:
+            return self._pull_dense(x, lse, before)
+        left, right = x * own.exp(), (other - level).exp()
         self.own.append(left)
         self.other.append(right)
         return right * (self.plan.mT @ left.to(self.plan.dtype)[..., None]).squeeze(-1)
 
+    def _pull_dense(self, x: Rows, lse: Rows, before: Cols) -> Cols:
+        exponent = (before[..., None, :] - self.cost) / self.epsilon - _finite(lse)[..., :, None]
+        part = exponent.exp_() * x[..., :, None]
+        self.dense = self.dense + part
+        return part.sum(-2)
+
     def total(self) -> Matrix:
         """The sum of all ``x_i W_ij``."""
         if not self.own:
-            return torch.zeros_like(self.plan) + self.dense
+            return (torch.zeros_like(self.plan) + self.dense).to(self.plan.dtype)
         left, right = torch.stack(self.own, -1), torch.stack(self.other, -1)
         low_rank = self.plan * (left.to(self.plan.dtype) @ right.to(self.plan.dtype).mT)
         return (low_rank + self.dense).to(self.plan.dtype)

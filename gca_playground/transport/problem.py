@@ -67,8 +67,8 @@ class Problem:
         return self.rows.mass.dtype
 
     def start(self) -> tuple[Tensor, Tensor]:
-        """``f = g = 0``, except -inf where the reference itself has no mass."""
-        return _zeros(self.rows), _zeros(self.cols)
+        """``f = g = 0``."""
+        return torch.zeros_like(self.rows.mass), torch.zeros_like(self.cols.mass)
 
 
 def make_problem(
@@ -220,15 +220,10 @@ def _effective_cost(
     cost: Cost, epsilon: float, allowed: Allowed | None, product: tuple[Marginal, Marginal] | None
 ) -> Cost:
     if product is not None:
-        log_a, log_b = (torch.where(side.mass > 0, side.log_mass, 0.0) for side in product)
-        cost = cost - (epsilon * (log_a[..., :, None] + log_b[..., None, :])).to(cost.dtype)
+        # Where a mass is 0 the reference has none: the effective cost is inf.
+        rows, cols = product
+        cost = cost - (epsilon * (rows.log_mass[..., :, None] + cols.log_mass[..., None, :])).to(cost.dtype)
     return cost if allowed is None else cost.masked_fill(~allowed, torch.inf)
-
-
-def _zeros(side: Marginal) -> Tensor:
-    zeros = torch.zeros_like(side.mass)
-    # A free side keeps its start for ever, so an element that must stay empty has to start empty.
-    return zeros if side.dead is None else zeros.masked_fill(side.dead & (side.constraint == Soft(0.0)), -torch.inf)
 
 
 def wide_dtype(cost: Tensor) -> torch.dtype:

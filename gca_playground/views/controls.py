@@ -33,7 +33,7 @@ class Slider(anywidget.AnyWidget):
     `value` and `index` follow each other. Setting `value` obeys one law, see `position`.
     """
 
-    _esm = static_text("common.js", "slider.js")
+    _esm = static_text("keys.js", "common.js", "slider.js")
     _css = _CSS
 
     label = t.Unicode().tag(sync=True)
@@ -176,7 +176,7 @@ class Player(anywidget.AnyWidget):
     `acknowledged` the last one: slow callbacks slow the clock, they never pile up.
     """
 
-    _esm = static_text("common.js", "player.js")
+    _esm = static_text("keys.js", "common.js", "player.js")
     _css = _CSS
 
     playing = t.Bool(False).tag(sync=True)
@@ -209,7 +209,7 @@ class Player(anywidget.AnyWidget):
 class CopyButton(anywidget.AnyWidget):
     """A button that puts `text` on the clipboard and says so; where that is refused, it shows the text selected."""
 
-    _esm = static_text("common.js", "copy_button.js")
+    _esm = static_text("keys.js", "common.js", "copy_button.js")
     _css = _CSS
 
     text_label = t.Unicode("copy").tag(sync=True)

@@ -22,14 +22,24 @@ CLASS_COLOURS = (
 )  # fmt: skip
 """Ten colours that stay apart on white and on black and for every kind of colour vision (after Paul Tol's schemes)."""
 
-LINE_BINS = ((0.02, 0.10), (0.08, 0.22), (0.2, 0.45), (0.5, 0.85))
+LINE_BINS = ((0.03, 0.10), (0.1, 0.22), (0.3, 0.45), (0.6, 0.8))
 """Mass lines: from which share of a row's mass on, and how opaque. Fixed, so that nothing jumps under a slider."""
 
 ERROR_RANGE = (-9.0, 2.0)
 """The log10 range of the convergence curves."""
 
+ERROR_AXIS = {
+    "type": "log",
+    "range": list(ERROR_RANGE),
+    "tickvals": [1e-8, 1e-6, 1e-4, 1e-2, 1.0, 100.0],
+    "ticktext": ["1e-8", "1e-6", "1e-4", "0.01", "1", "100"],
+}
+"""Their axis; it never moves."""
+
 CONVERGED_AT = 55
 """Where the convergence axis puts its infinity."""
+
+MARGIN = {"l": 8, "r": 8, "t": 8, "b": 8}
 
 AXIS_OFF = {"visible": False, "fixedrange": False}
 
@@ -44,19 +54,20 @@ class Segments(NamedTuple):
 def mass_lines(plan: np.ndarray, ends: tuple[np.ndarray, np.ndarray], *, most: int | None = None) -> list[Segments]:
     """The heaviest pairs as lines from row to column, one polyline for each of ``LINE_BINS``.
 
-    Given: ``plan`` (n, m) in shares of a row's mass; ``ends``, the points (n, 2) and (m, 2); ``most`` lines, 4 n
+    Given: ``plan`` (n, m) in shares of a row's mass; ``ends``, the points (n, 2) and (m, 2); ``most`` lines, 3 n
     unless given.
     """
-    most = 4 * len(plan) if most is None else most
+    most = 3 * len(plan) if most is None else most
     flat = plan.ravel()
     heavy = np.flatnonzero(flat >= LINE_BINS[0][0])
     if len(heavy) > most:
         heavy = heavy[np.argpartition(-flat[heavy], most)[:most]]
     levels = np.searchsorted([least for least, _ in LINE_BINS], flat[heavy], side="right") - 1
-    return [_segments(*np.divmod(heavy[levels == level], plan.shape[1]), ends) for level in range(len(LINE_BINS))]
+    return [segments(*np.divmod(heavy[levels == level], plan.shape[1]), ends) for level in range(len(LINE_BINS))]
 
 
-def _segments(rows: np.ndarray, cols: np.ndarray, ends: tuple[np.ndarray, np.ndarray]) -> Segments:
+def segments(rows: np.ndarray, cols: np.ndarray, ends: tuple[np.ndarray, np.ndarray]) -> Segments:
+    """A line from each row's point to its column's."""
     points = np.full((len(rows), 3, 2), np.nan)
     points[:, 0], points[:, 1] = ends[0][rows], ends[1][cols]
     return Segments(points[..., 0].ravel(), points[..., 1].ravel())
@@ -68,9 +79,9 @@ def cloud_traces(
     """The two views as points: filled circles for the rows, open squares for the columns, coloured by class."""
     kinds = sorted({label for side in labels if side is not None for label in side})
     colour = {kind: CLASS_COLOURS[k % len(CLASS_COLOURS)] for k, kind in enumerate(kinds)}
-    styles = (("view 1", "circle", 7, "row"), ("view 2", "square-open", 7, "column"))
+    styles = (("view 1", "circle", 7, 0.0, "row"), ("view 2", "square-open", 7, 1.6, "column"))
     traces = []
-    for points, side, (name, symbol, size, what) in zip(ends, labels, styles, strict=True):
+    for points, side, (name, symbol, size, width, what) in zip(ends, labels, styles, strict=True):
         kind = [""] * len(points) if side is None else [f", class {label}" for label in side]
         colours = CLASS_COLOURS[6] if side is None else [colour[label] for label in side]
         traces.append(
@@ -79,12 +90,43 @@ def cloud_traces(
                 y=points[:, 1],
                 name=name,
                 mode="markers",
-                marker={"color": colours, "symbol": symbol, "size": size, "line": {"width": 1.6}},
+                marker={"color": colours, "symbol": symbol, "size": size, "line": {"width": width}},
                 text=[f"{what} {k}{kind[k]}" for k in range(len(points))],
                 hoverinfo="text",
             )
         )
     return traces
+
+
+def class_names(
+    ends: tuple[np.ndarray, np.ndarray],
+    labels: tuple[Sequence[Any] | None, Sequence[Any] | None],
+    *,
+    dark: bool = False,
+    most: int = 12,
+) -> list[dict[str, Any]]:
+    """The classes' names at the centres of their points, as annotations: colour is never alone in telling."""
+    if labels[0] is None:
+        return []
+    kinds = np.asarray([str(label) for label in labels[0]])
+    names = sorted(set(labels[0]))
+    if not 2 <= len(names) <= most:
+        return []
+    return [
+        {
+            "x": float(centre[0]),
+            "y": float(centre[1]),
+            "text": f"<b>{name}</b>",
+            "showarrow": False,
+            "font": {"size": 14, "color": CLASS_COLOURS[k % len(CLASS_COLOURS)]},
+            "bgcolor": (DARK if dark else LIGHT)["page"],
+            "opacity": 0.85,
+            "borderpad": 1,
+            "yshift": 15,
+        }
+        for k, name in enumerate(names)
+        for centre in [np.median(ends[0][kinds == str(name)], axis=0)]
+    ]
 
 
 def line_traces(lines: list[Segments], *, dark: bool = False) -> list[go.Scatter]:
@@ -95,7 +137,7 @@ def line_traces(lines: list[Segments], *, dark: bool = False) -> list[go.Scatter
             x=line.x,
             y=line.y,
             mode="lines",
-            line={"color": colour, "width": 1 + 0.5 * level},
+            line={"color": colour, "width": 0.8 + 0.4 * level},
             opacity=opacity,
             hoverinfo="skip",
             showlegend=False,
@@ -116,6 +158,7 @@ def clouds(
     points = (_points(ends[0]), _points(ends[1]))
     sides = both_labels(labels, labels_w, shares.shape)
     figure = go.Figure([*line_traces(mass_lines(shares, points), dark=dark), *cloud_traces(points, sides)])
+    figure.update_layout(annotations=class_names(points, sides, dark=dark))
     return dress(frame(figure, points), dark=dark)
 
 
@@ -125,42 +168,52 @@ def convergence(plan: Plan, kl: Any = None, *, dark: bool = False) -> go.Figure:
     Given: a plan of at least one half-step; ``kl``, KL(T | P_k) after each half-step (``alignment.kl_along``), drawn as
     what is left above its last value.
     """
-    figure = go.Figure(convergence_traces(plan, None if kl is None else np.asarray(kl), dark=dark))
+    figure = go.Figure(curve_traces(convergence_curves(plan, None if kl is None else np.asarray(kl)), dark=dark))
     figure.update_xaxes(title="half-steps", range=[-1, len(plan.trajectory) + 1])
-    figure.update_yaxes(type="log", range=list(ERROR_RANGE), dtick=2, exponentformat="power")
+    figure.update_yaxes(ERROR_AXIS)
     return dress(figure, dark=dark)
 
 
-def convergence_traces(plan: Plan, kl: np.ndarray | None, *, dark: bool = False) -> list[go.Scatter]:
-    """Rows' error where the columns were just set, columns' error where the rows were, and the KL left to fall."""
+class Curve(NamedTuple):
+    """What a convergence curve is called and how it is drawn."""
+
+    name: str
+    colour: str
+    mode: str
+    dash: str
+
+
+CURVES = (
+    Curve("rows' error", "rows", "lines+markers", "solid"),
+    Curve("columns' error", "cols", "lines+markers", "solid"),
+    Curve("KL left to fall", "neutral", "lines", "solid"),
+    Curve("KL below its last value", "neutral", "lines", "dot"),
+)
+"""Rows' error where the columns were just set, columns' error where the rows were, and the KL left to fall."""
+
+
+def curve_traces(curves: list[Segments], *, dark: bool = False) -> list[go.Scatter]:
+    """The curves of ``convergence_curves`` as ``CURVES`` says."""
     colours = DARK if dark else LIGHT
     return [
         go.Scatter(
             x=x,
             y=y,
-            name=name,
-            mode=mode,
-            line={"color": colours[colour], "dash": dash, "width": 1.6},
-            marker={"size": 5},
-            hovertemplate="%{y:.2g} after %{x} half-steps<extra>" + name + "</extra>",
+            name=curve.name,
+            mode=curve.mode,
+            line={"color": colours[curve.colour], "dash": curve.dash, "width": 1.6},
+            marker={"size": 4},
+            hovertemplate="%{y:.2g} after %{x} half-steps<extra>" + curve.name + "</extra>",
         )
-        for (x, y), (name, colour, mode, dash) in zip(convergence_curves(plan, kl), _CURVES, strict=True)
+        for (x, y), curve in zip(curves, CURVES, strict=True)
     ]
 
 
-_CURVES = (
-    ("rows' error", "rows", "lines+markers", "solid"),
-    ("columns' error", "cols", "lines+markers", "solid"),
-    ("KL left to fall", "neutral", "lines", "solid"),
-    ("KL below its last value", "neutral", "lines", "dot"),
-)
-
-
 def convergence_curves(plan: Plan | None, kl: np.ndarray | None) -> list[Segments]:
-    """The four curves of ``convergence_traces`` as numbers; what is too small to show is a gap."""
+    """The four ``CURVES`` as numbers; what is too small to show is a gap. Without a plan, nothing."""
     if plan is None:
         nothing = Segments(np.zeros(0), np.zeros(0))
-        return [nothing] * len(_CURVES)
+        return [nothing] * len(CURVES)
     path = plan.trajectory
     k = np.arange(len(path) + 1)
     rows, cols = path.row_error.numpy(), path.col_error.numpy()
@@ -240,16 +293,22 @@ def frame(figure: go.Figure, points: tuple[np.ndarray, np.ndarray]) -> go.Figure
     return figure
 
 
-def dress(figure: go.Figure, *, dark: bool) -> go.Figure:
+def dress(figure: go.Figure, *, dark: bool, margin: dict[str, int] | None = None) -> go.Figure:
     """The colours of a theme, a transparent ground, and margins that fit a lab."""
     colours = DARK if dark else LIGHT
-    axis = {"gridcolor": colours["hairline"], "zeroline": False, "linecolor": colours["hairline"]}
+    axis = {
+        "gridcolor": colours["hairline"],
+        "zeroline": False,
+        "linecolor": colours["hairline"],
+        "tickfont": {"size": 11},
+        "tickangle": 0,
+    }
     return figure.update_layout(
         template="none",
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         font={"color": colours["muted"], "size": 11},
-        margin={"l": 8, "r": 8, "t": 8, "b": 8},
+        margin=MARGIN if margin is None else margin,
         hoverlabel={"bgcolor": colours["page"], "font": {"color": colours["text"]}},
         showlegend=False,
     ).update_xaxes(axis).update_yaxes(axis)  # fmt: skip

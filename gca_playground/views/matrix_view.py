@@ -64,7 +64,7 @@ class MatrixView(anywidget.AnyWidget):
     `aria_text` is the sentence for those who do not see it.
     """
 
-    _esm = static_text("common.js", "dark.js", "matrix_view.js")
+    _esm = static_text("keys.js", "common.js", "dark.js", "matrix_view.js")
     _css = colour_rules() + static_text("matrix_view.css")
 
     shape = t.Tuple(t.Int(), t.Int(), default_value=(0, 0)).tag(sync=True)
@@ -100,13 +100,13 @@ class MatrixView(anywidget.AnyWidget):
         rows, cols = matrix.shape
         levels = diverging_levels(matrix, top) if diverging else plan_levels(matrix)
         new = {
+            "bar_top": self.bar_top if bar_top is None else bar_top,
             "shape": (rows, cols),
             "pixels": levels.tobytes(),
             "palette_light": DIVERGING_LIGHT if diverging else PLAN_LIGHT,
             "palette_dark": DIVERGING_DARK if diverging else PLAN_DARK,
             "row_bars": _bars(row_ratio, rows, name="row_ratio"),
             "col_bars": _bars(col_ratio, cols, name="col_ratio"),
-            "bar_top": self.bar_top if bar_top is None else bar_top,
             "highlight": self.highlight if _inside(self.highlight, rows, cols) else NOWHERE,
         }
         with self.hold_sync():

@@ -82,13 +82,14 @@ def _properties(colours: dict[str, str]) -> str:
 
 
 class Theme(anywidget.AnyWidget):
-    """Nothing to see: it styles the lab around it and says whether the page is dark.
+    """Nothing to see: it styles the lab around it, keeps the notebook's shortcuts out of its keys, and says
+    whether the page is dark.
 
     The browser restyles by itself; `dark` follows a moment later, for what Python must redraw
     (`theme.observe(redraw, "dark")`).
     """
 
-    _esm = static_text("dark.js", "theme.js")
+    _esm = static_text("keys.js", "dark.js", "theme.js")
     _css = colour_rules() + static_text("lab.css")
 
     dark = Bool(False, help="whether the page is dark; the browser says it").tag(sync=True)

@@ -49,6 +49,11 @@ class Choice:
     mismatched: float = 0.0
     options: dict[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        """Digits are shown to an encoder that has not seen them."""
+        if self.name == "digits" and "split" not in self.options:
+            object.__setattr__(self, "options", {"split": "test", **self.options})
+
     def to_dict(self) -> dict[str, Any]:
         """As JSON."""
         return dataclasses.asdict(self)
@@ -91,9 +96,7 @@ def cloud_of(choice: Choice) -> Cloud:
     count = as_count(choice.n, name="n", least=1)
     if count > MOST_POINTS:
         raise ValueError(f"the lab shows at most {MOST_POINTS} points, got n = {count}")
-    data = datasets.load(
-        choice.name, n=count, mismatched=choice.mismatched, seed=choice.seed, **choice.options
-    )
+    data = datasets.load(choice.name, n=count, mismatched=choice.mismatched, seed=choice.seed, **choice.options)
     embedded = embed(data)
     order = torch.argsort(data.labels, stable=True)
     noun = "a {}" if choice.name == "digits" else "class {}"
@@ -125,9 +128,9 @@ def _sorted_sample(count: int, labels: list[Any] | None, seed: int) -> list[int]
 
 
 def _cloud(z: Tensor, w: Tensor, labels: Any, labels_w: Any, told: str, noun: str) -> Cloud:
-    ends = tuple(side.numpy() for side in flat(z, w))
-    told += "; drawn by PCA" if z.shape[1] > 2 else ""
-    return Cloud(z.double(), w.double(), labels, labels_w, ends, told, noun)  # type: ignore[arg-type]
+    *ends, drawn = flat(z, w, labels)
+    at, at_w = (side.numpy() for side in ends)
+    return Cloud(z.double(), w.double(), labels, labels_w, (at, at_w), f"{told}; {drawn}", noun)
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,6 +9,16 @@ from gca_playground.transport import EXACT, FREE, Bounded, Constraint
 from gca_playground.views.labs.scene import Cloud, Scene
 
 
+MATRIX_HEADS = {
+    "plan": (
+        'the plan P · <span class="gca-rows-word">row sums ▮</span> '
+        '<span class="gca-cols-word">column sums ▮</span> (dashed: 1)'
+    ),
+    "gradient": "gradient −n ∂loss/∂C · purple: too much mass · green: wants more",
+}
+"""What stands above the matrix, for each view."""
+
+
 def formula(alignment: Alignment, loss: float | None) -> str:
     """The loss as one sentence of HTML with the current numbers in it."""
     value = "undefined (pairs need n = m)" if loss is None else f"<b>{number(loss)}</b>"
@@ -50,8 +60,8 @@ def readouts(scene: Scene) -> list[tuple[str, str]]:
     if scene.kl is not None:
         rows += [("after 1 half-step", number(scene.kl[1])), ("after 50", number(scene.kl[-1]))]
     rows += [
-        ("row error", f"{plan.row_error:.1e}"),
-        ("column error", f"{plan.col_error:.1e}"),
+        ("row error", number(plan.row_error)),
+        ("column error", number(plan.col_error)),
         ("mass", f"{float(plan.mass):.2f}"),
         ("entropy, a row", number(float(plan.entropy) / len(plan.matrix))),
     ]
@@ -94,7 +104,7 @@ def number(x: float) -> str:
     """Four significant digits without an exponent where that is readable; no minus zero."""
     x = float(x) + 0.0
     if x != 0 and (abs(x) < 1e-3 or abs(x) >= 1e5):
-        return f"{x:.2e}"
+        return f"{x:.1e}"
     return f"{x:.3f}" if abs(x) < 100 else f"{x:.1f}"
 
 

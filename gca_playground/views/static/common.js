@@ -7,10 +7,10 @@ function make(tag, className, parent) {
   return element;
 }
 
-// The root of a widget. JupyterLab's one-key shortcuts (arrows, Enter) stay out of it.
-function prepare(el, className) {
+// The root of a widget, which has its keys to itself.
+function prepare(el, className, signal) {
   el.classList.add("gca-widget", className);
-  el.dataset.lmSuppressShortcuts = "true";
+  ownKeys((target) => el.contains(target), signal);
 }
 
 // Calls back when one of these traits changes, until the signal says stop.

@@ -25,7 +25,7 @@ function copyTheOldWay(text) {
 function render({ model, el }) {
   const stop = new AbortController();
   const { signal } = stop;
-  prepare(el, "gca-copy");
+  prepare(el, "gca-copy", signal);
   const button = make("button", "gca-button", el);
   const word = make("span", "gca-copy-said", el);
   const box = make("textarea", "gca-copy-box", el);

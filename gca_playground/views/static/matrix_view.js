@@ -244,7 +244,7 @@ function follow(model, cells, state, repaint, signal) {
 function render({ model, el }) {
   const stop = new AbortController();
   const { signal } = stop;
-  prepare(el, "gca-matrix-view");
+  prepare(el, "gca-matrix-view", signal);
   const parts = build(el);
   const state = { dark: false, hover: NOWHERE };
   const paint = painters(model, el, parts, state);

@@ -5,7 +5,7 @@ let lastTick = -Infinity;
 function render({ model, el }) {
   const stop = new AbortController();
   const { signal } = stop;
-  prepare(el, "gca-player");
+  prepare(el, "gca-player", signal);
   const button = make("button", "gca-button gca-primary", el);
   button.type = "button";
   let timer = 0;

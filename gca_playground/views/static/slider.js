@@ -1,7 +1,7 @@
 function render({ model, el }) {
   const stop = new AbortController();
   const { signal } = stop;
-  prepare(el, "gca-slider");
+  prepare(el, "gca-slider", signal);
   const head = make("div", "gca-slider-head", el);
   const label = make("span", "gca-slider-label", head);
   const text = make("span", "gca-slider-text", head);

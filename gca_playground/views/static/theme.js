@@ -1,3 +1,22 @@
+// Plotly fits its figures to the page when the window changes, not when only the lab does: pass that on.
+function watchWidth(el, signal) {
+  let width = 0;
+  const fit = ([{ contentRect }]) => {
+    if (contentRect.width === width) return;
+    width = contentRect.width;
+    requestAnimationFrame(() => window.dispatchEvent(new Event("resize")));
+  };
+  const observer = new ResizeObserver(fit);
+  const attach = () => {
+    const lab = el.closest(".gca-lab");
+    if (signal.aborted) return;
+    if (!lab) return requestAnimationFrame(attach);
+    for (const panel of [lab, ...lab.querySelectorAll(".gca-clouds")]) observer.observe(panel);
+  };
+  attach();
+  signal.addEventListener("abort", () => observer.disconnect());
+}
+
 function render({ model, el }) {
   const stop = new AbortController();
   el.style.display = "none";
@@ -7,6 +26,8 @@ function render({ model, el }) {
     model.save_changes();
   };
   watchDark(tell, stop.signal);
+  ownKeys((target) => target.closest(".gca-lab"), stop.signal); // for ipywidgets' own buttons and menus
+  watchWidth(el, stop.signal);
   return () => stop.abort();
 }
 

@@ -1,0 +1,141 @@
+"""The two plotly pictures of a coupling lab, alive: they know their traces, and send only what changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+
+from gca_playground.views import figures
+from gca_playground.views.labs.scene import Cloud, Scene
+from gca_playground.views.matrix_view import NOWHERE
+
+CURVE_MARGIN = {"l": 44, "r": 12, "t": 8, "b": 34}
+MOST_RAYS = 5
+"""A point that is pointed at shows this many of its heaviest pairs."""
+
+_NOTHING = figures.Segments(np.zeros(0), np.zeros(0))
+
+
+class CloudPicture:
+    """The two views as points, the plan between them as lines, and what is pointed at."""
+
+    def __init__(self) -> None:
+        empty = (np.zeros((0, 2)), np.zeros((0, 2)))
+        count = len(figures.LINE_BINS)
+        rays = go.Scatter(mode="lines", line={"width": 2}, hoverinfo="skip", x=[], y=[])
+        ring = {"size": 15, "symbol": "circle-open", "line": {"width": 2.5}}
+        marks = go.Scatter(mode="markers", marker=ring, hoverinfo="skip", x=[], y=[])
+        traces = [*figures.line_traces([_NOTHING] * count), rays, marks, *figures.cloud_traces(empty, ([], []))]
+        self.widget = _plain(go.FigureWidget(traces))
+        self.widget.update_layout(height=440, autosize=True, hovermode="closest")
+        self.lines, (self.rays, self.marks) = self.widget.data[:count], self.widget.data[count : count + 2]
+        self.points = self.widget.data[count + 2 :]
+
+    def on_point(self, callback: Callable[[int, int], None]) -> None:
+        """Call ``callback(row, column)`` for what the pointer is on, -1 for none."""
+        rows, cols = self.points
+        rows.on_hover(lambda _, found, __: callback(found.point_inds[0], -1))
+        cols.on_hover(lambda _, found, __: callback(-1, found.point_inds[0]))
+        for trace in self.points:
+            trace.on_unhover(lambda *_: callback(*NOWHERE))
+
+    def show_cloud(self, cloud: Cloud, *, dark: bool) -> None:
+        """Other points."""
+        new = figures.cloud_traces(cloud.ends, (cloud.labels, cloud.labels_w))
+        with self.widget.batch_update():
+            for trace, fresh in zip(self.points, new, strict=True):
+                trace.update(x=fresh.x, y=fresh.y, text=fresh.text, marker={"color": fresh.marker.color})
+            figures.frame(self.widget, cloud.ends)
+            self._name_classes(cloud, dark)
+
+    def show_plan(self, scene: Scene) -> None:
+        """Another plan between the same points."""
+        lines = figures.mass_lines(figures.row_shares(scene.plan), scene.cloud.ends)
+        with self.widget.batch_update():
+            for trace, line in zip(self.lines, lines, strict=True):
+                _set(trace, line)
+
+    def point_at(self, scene: Scene, row: int, col: int) -> None:
+        """Ring what is pointed at, and draw rays to where its mass goes."""
+        ends = scene.cloud.ends
+        marked = [ends[side][k] for side, k in ((0, row), (1, col)) if k >= 0]
+        points = np.array(marked).reshape(-1, 2)
+        with self.widget.batch_update():
+            _set(self.marks, figures.Segments(points[:, 0], points[:, 1]))
+            _set(self.rays, figures.segments(*_heaviest(scene.matrix, row, col), ends))
+
+    def dress(self, cloud: Cloud, *, dark: bool) -> None:
+        """The colours of a theme."""
+        colours = figures.DARK if dark else figures.LIGHT
+        with self.widget.batch_update():
+            figures.dress(self.widget, dark=dark)
+            for trace in self.lines:
+                trace.line.color = colours["text"]
+            self.rays.line.color = self.marks.marker.color = colours["cols"]
+            self._name_classes(cloud, dark)
+
+    def _name_classes(self, cloud: Cloud, dark: bool) -> None:
+        self.widget.layout.annotations = figures.class_names(cloud.ends, (cloud.labels, cloud.labels_w), dark=dark)
+
+
+class CurvePicture:
+    """The convergence curves and a dashed line at the half-step on show, on axes that never move."""
+
+    def __init__(self) -> None:
+        here = go.Scatter(mode="lines", line={"dash": "dash", "width": 1.5}, hoverinfo="skip", x=[], y=[])
+        self.widget = _plain(go.FigureWidget([*figures.curve_traces([_NOTHING] * len(figures.CURVES)), here]))
+        *self.curves, self.here = self.widget.data
+        self.widget.update_layout(height=230, autosize=True)
+        self.widget.update_xaxes(
+            range=[-1, figures.CONVERGED_AT + 2],
+            tickvals=[0, 10, 20, 30, 40, 50, figures.CONVERGED_AT],
+            ticktext=["0", "10", "20", "30", "40", "50", "∞"],
+            fixedrange=True,
+            title={"text": "half-steps", "standoff": 4, "font": {"size": 11}},
+        )
+        self.widget.update_yaxes(figures.ERROR_AXIS, fixedrange=True)
+
+    def show(self, scene: Scene) -> None:
+        """Another path, or another place on it."""
+        steps = figures.CONVERGED_AT if scene.alignment.steps is None else scene.alignment.steps
+        here = [] if scene.path is None else [steps, steps]
+        with self.widget.batch_update():
+            for trace, curve in zip(self.curves, figures.convergence_curves(scene.path, scene.kl), strict=True):
+                _set(trace, curve)
+            _set(self.here, figures.Segments(np.array(here, float), np.array([1e-12, 1e3])[: len(here)]))
+
+    def dress(self, *, dark: bool) -> None:
+        """The colours of a theme."""
+        colours = figures.DARK if dark else figures.LIGHT
+        with self.widget.batch_update():
+            figures.dress(self.widget, dark=dark, margin=CURVE_MARGIN)
+            for trace, curve in zip(self.curves, figures.CURVES, strict=True):
+                trace.line.color = trace.marker.color = colours[curve.colour]
+            self.here.line.color = colours["text"]
+
+
+def _plain(figure: go.FigureWidget) -> go.FigureWidget:
+    """No floating tool bar over the points; the width follows the page."""
+    figure._config = {**figure._config, "displayModeBar": False, "responsive": True}
+    return figure
+
+
+def _set(trace: Any, line: figures.Segments) -> None:
+    """New coordinates, sent only where they differ."""
+    for axis, values in (("x", line.x), ("y", line.y)):
+        old = getattr(trace, axis)
+        if old is None or not np.array_equal(np.asarray(old, float), values, equal_nan=True):
+            setattr(trace, axis, values)
+
+
+def _heaviest(matrix: np.ndarray, row: int, col: int) -> tuple[np.ndarray, np.ndarray]:
+    """The cell that is pointed at, or the heaviest cells of the row or the column: their rows and columns."""
+    if row >= 0 and col >= 0:
+        return np.array([row]), np.array([col])
+    line = matrix[row] if row >= 0 else matrix[:, col] if col >= 0 else np.zeros(0)
+    heavy = np.argsort(-line)[:MOST_RAYS]
+    fixed = np.full(len(heavy), max(row, col))
+    return (fixed, heavy) if row >= 0 else (heavy, fixed)

@@ -1,0 +1,104 @@
+"""The state of a coupling lab: what decides a picture, and the moves a user can make in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from gca_playground._boundary import near
+from gca_playground.alignment import Alignment
+from gca_playground.transport import Bounded, Constraint
+from gca_playground.views.labs.scene import OWN, Choice
+
+VIEWS = ("plan", "gradient")
+
+
+@dataclass(frozen=True)
+class State:
+    """All that decides a picture: the data, the record of knobs, which matrix is shown."""
+
+    choice: Choice
+    alignment: Alignment
+    view: str = "plan"
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON."""
+        return {
+            "lab": "coupling",
+            "data": self.choice.to_dict(),
+            "alignment": self.alignment.to_dict(),
+            "view": self.view,
+        }
+
+    @classmethod
+    def from_dict(cls, values: object) -> State:
+        """Read back; what is left out takes its first value. Raises: TypeError, ValueError that name what is wrong."""
+        if not isinstance(values, dict):
+            raise TypeError(f"a state is a dict, got {type(values).__name__}")
+        known = ("lab", "data", "alignment", "view")
+        unknown = [key for key in values if key not in known]
+        if unknown:
+            raise ValueError(near(unknown[0], known, what="part of the state"))
+        if values.get("lab", "coupling") != "coupling":
+            raise ValueError(f"this is the state of the {values['lab']!r} lab, not of the coupling lab")
+        view = values.get("view", "plan")
+        if view not in VIEWS:
+            raise ValueError(near(view, VIEWS, what="view"))
+        choice = Choice.from_dict(values.get("data", {}))
+        return cls(choice, Alignment.from_dict(first_alignment(choice).to_dict() | values.get("alignment", {})), view)
+
+    def align(self, **knobs: Any) -> State:
+        """Other knobs."""
+        return replace(self, alignment=self.alignment.change(**knobs))
+
+    def choose(self, **changes: Any) -> State:
+        """Other data of the same name."""
+        return replace(self, choice=replace(self.choice, **changes))
+
+    def with_data(self, name: str) -> State:
+        """Data of another name come with their natural cost; the other knobs stay."""
+        old = self.choice
+        choice = Choice(name=name, seed=old.seed, n=old.n, mismatched=old.mismatched)
+        return replace(self.align(cost=choice.natural_cost), choice=choice)
+
+    def with_total(self, total: bool) -> State:
+        """The total mass only; or back to exact sides and one half-step."""
+        sides = {"rows": None, "cols": None, "steps": None if total else 1}
+        return self.align(total=total, **sides)
+
+
+def first_alignment(choice: Choice) -> Alignment:
+    """The knobs that data are first shown with: InfoNCE."""
+    return Alignment(cost=choice.natural_cost, epsilon=0.1, steps=1)
+
+
+def rho(side: Constraint | None) -> float | None:
+    """The number a slider shows for a constraint; None where it has none."""
+    return None if side is None or isinstance(side, Bounded) else side.rho
+
+
+def script(state: State) -> str:
+    """A plain script that computes the plan of a state and draws it."""
+    knobs = {name: value for name, value in state.alignment.to_dict().items() if value is not None}
+    return (
+        "import gca_playground as gca\n"
+        "\n"
+        f"{_data_lines(state.choice)}"
+        f"alignment = gca.Alignment.from_dict({knobs!r})\n"
+        "plan = alignment.plan(z.double(), w.double())\n"
+        'print(f"loss {alignment.value(plan):.6f}")\n'
+        "*ends, drawn = gca.flat(z, w, labels)\n"
+        "gca.figures.coupling(plan, ends, labels).show()\n"
+    )
+
+
+def _data_lines(choice: Choice) -> str:
+    if choice.name == OWN:
+        return "z, w, labels = ...  # your embeddings (n, d) and (m, d), and one label a point or None\n"
+    arguments = {"n": choice.n, "mismatched": choice.mismatched, "seed": choice.seed, **choice.options}
+    listed = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
+    return (
+        f"data = gca.datasets.load({choice.name!r}, {listed})\n"
+        "z, w, told = gca.embed(data)\n"
+        "labels = data.labels\n"
+    )
