@@ -37,6 +37,7 @@ from gca_playground.transport import (
 )
 
 if TYPE_CHECKING:
+    from gca_playground import check
     from gca_playground.views import figures
     from gca_playground.views.labs import CouplingLab
 
@@ -44,6 +45,7 @@ __version__ = "0.1.0"
 
 # What the views offer brings plotly and ipywidgets along, so it is loaded on first use.
 _VIEWS = {
+    "check": ("gca_playground.check", None),
     "figures": ("gca_playground.views.figures", None),
     "CouplingLab": ("gca_playground.views.labs", "CouplingLab"),
 }
@@ -60,6 +62,7 @@ __all__ = [
     "Plan",
     "Soft",
     "SquaredEuclideanCost",
+    "check",
     "cosine_cost",
     "datasets",
     "dot_cost",

@@ -23,3 +23,5 @@ Cols = Float[Tensor, "*batch m"]
 """One number a column."""
 Side = Float[Tensor, "*batch k"]
 """One number for each element of one side, rows or columns alike."""
+Mass = Float[Tensor, "*#batch k"]
+"""The mass of each element of a side, perhaps shared by all of a batch."""

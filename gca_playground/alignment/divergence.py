@@ -43,9 +43,9 @@ DIVERGENCES: dict[str, Callable[[Tensor, Plan], Tensor]] = {"kl": kl}
 
 def divergence_named(name: object) -> Callable[[Tensor, Plan], Tensor]:
     """The divergence of that name. Raises: ValueError with near names."""
-    if name not in DIVERGENCES:
+    if not isinstance(name, str) or name not in DIVERGENCES:
         raise ValueError(near(name, DIVERGENCES, what="divergence"))
-    return DIVERGENCES[name]  # type: ignore[index]
+    return DIVERGENCES[name]
 
 
 def _weighted(weight: Tensor, potential: Tensor) -> Tensor:

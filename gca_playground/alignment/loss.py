@@ -124,7 +124,7 @@ class Alignment:
         unknown = [name for name in knobs if name not in _KNOBS]
         if unknown:
             raise ValueError(near(unknown[0], _KNOBS, what="knob"))
-        sides = {side: _from_json(knobs[side], side) for side in ("rows", "cols") if side in knobs}
+        sides: dict[str, Any] = {side: _from_json(knobs[side], side) for side in ("rows", "cols") if side in knobs}
         return cls(**(knobs | sides))
 
 

@@ -58,9 +58,7 @@ PLACES = (
         (math.inf, math.inf),
     ),
     Place("GCA-INCE after {steps} half-steps", "on the way to the transport plan", _only("exact"), _only("exact")),
-    Place(
-        "between the raw kernel and InfoNCE", "the rows are pulled towards their mass", _only("soft"), steps=(1, 1)
-    ),
+    Place("between the raw kernel and InfoNCE", "the rows are pulled towards their mass", _only("soft"), steps=(1, 1)),
     Place("GCA-UOT, {steps}", "both marginals may give way, at a price", _only("soft"), _only("soft")),
     Place("between InfoNCE and GCA-INCE", "rows exact, columns pulled towards theirs", _only("exact"), _only("soft")),
     Place(

@@ -8,7 +8,7 @@ and W is the last plan rescaled from both sides. So the backward pass needs only
 matrix-vector product a step, and one product of rank K at the end.
 
 At convergence (``at_convergence``): the optimality conditions are linear in small changes, and one conjugate-gradient
-solve of their Schur complement replaces all steps.
+solve of their Schur complement replaces all steps (a factorisation where that is too close to singular).
 
 Both give dL/dC for dL/dlog P. Derived for this project; checked against autograd through the unrolled loop.
 """
@@ -16,6 +16,7 @@ Both give dL/dC for dL/dlog P. Derived for this project; checked against autogra
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -26,6 +27,8 @@ from gca_playground.transport.sinkhorn import HalfStep
 
 _RANGE = {torch.float32: 40.0, torch.float64: 400.0}
 """Log units by which the last plan may be rescaled before entries it lost to underflow could count."""
+_MOST_ITERATIONS = 300
+"""Of conjugate gradients; a system that needs more is factorised."""
 
 
 def through_steps(grad_log: Matrix, log: Matrix, problem: Problem, states: list[HalfStep]) -> Matrix:
@@ -52,8 +55,8 @@ def through_steps(grad_log: Matrix, log: Matrix, problem: Problem, states: list[
 class _Spreads:
     """The half-steps of one side: what they pass on, and what they leave in the gradient.
 
-    ``W = exp((before_j - C_ij) / epsilon - lse_i)``, which is the last plan rescaled: ``exp(own_i) P_ij exp(other_j)``. Where
-    both factors are moderate, W is never built.
+    ``W = exp((before_j - C_ij) / epsilon - lse_i)`` is the last plan rescaled, ``exp(own_i) P_ij exp(other_j)``. Where both
+    factors are moderate, W is never built.
     """
 
     def __init__(self, log: Matrix, cost: Cost, epsilon: float) -> None:
@@ -108,30 +111,37 @@ def at_convergence(grad_log: Matrix, log: Matrix, problem: Problem, last: HalfSt
     returns ``(P o (al (+) be) - G) / epsilon``. With both sides exact the system is singular along (1, -1), which the
     plan does not see.
     """
-    plan, grad = log.to(problem.wide).exp(), grad_log.to(problem.wide)
-    row_sums, col_sums = plan.sum(-1), plan.sum(-2)
-    weight_rows = _divide(problem.rows.slope(row_sums.log() - _finite(last.f) / problem.epsilon), row_sums)
-    weight_cols = _divide(problem.cols.slope(col_sums.log() - _finite(last.g) / problem.epsilon), col_sums)
+    log, grad = log.to(problem.wide), grad_log.to(problem.wide)
+    plan, log_rows, log_cols = log.exp(), log.logsumexp(-1), log.logsumexp(-2)
+    kappa_rows = problem.rows.slope(log_rows - _finite(last.f) / problem.epsilon)
+    kappa_cols = problem.cols.slope(log_cols - _finite(last.g) / problem.epsilon)
+    weight_rows, weight_cols = _divide(kappa_rows, log_rows.exp()), _divide(kappa_cols, log_cols.exp())
 
     def without_rows(be: Side) -> Side:
         return be - weight_cols * _times(plan.mT, weight_rows * _times(plan, be))
 
     target = weight_cols * (grad.sum(-2) - _times(plan.mT, weight_rows * grad.sum(-1)))
     be = _conjugate_gradient(without_rows, target, metric=_divide(torch.ones_like(weight_cols), weight_cols))
-    al = weight_rows * (grad.sum(-1) - _times(plan, be))
-    return ((plan * (al[..., :, None] + be[..., None, :]) - grad) / problem.epsilon).to(log.dtype)
+    if be is None:
+        al, be = _least_squares(grad, log, log_rows, log_cols, kappa_rows, kappa_cols)
+    else:
+        al = weight_rows * (grad.sum(-1) - _times(plan, be))
+    return ((plan * (al[..., :, None] + be[..., None, :]) - grad) / problem.epsilon).to(grad_log.dtype)
 
 
-def _conjugate_gradient(operator, target: Side, *, metric: Side, tol: float = 1e-14) -> Side:  # noqa: ANN001
-    """Solve ``operator(x) = target`` from 0; the operator is symmetric and >= 0 in the inner product ``metric``."""
+def _conjugate_gradient(operator: Callable[[Side], Side], target: Side, *, metric: Side) -> Side | None:
+    """Solve ``operator(x) = target`` from 0; the operator is symmetric and >= 0 in the inner product ``metric``.
+
+    None where rounding keeps it from a solution.
+    """
 
     def inner(x: Side, y: Side) -> Tensor:
         return (metric * x * y).sum(-1, keepdim=True)
 
     x, residual = torch.zeros_like(target), target
     direction, size = residual, inner(residual, residual)
-    goal = size * tol**2
-    for _ in range(10 * target.shape[-1]):
+    goal = size * 1e-28
+    for _ in range(min(10 * target.shape[-1], _MOST_ITERATIONS)):
         if (size <= goal).all():
             break
         image = operator(direction)
@@ -139,7 +149,22 @@ def _conjugate_gradient(operator, target: Side, *, metric: Side, tol: float = 1e
         x, residual = x + stride * direction, residual - stride * image
         new_size = inner(residual, residual)
         direction, size = residual + _divide(new_size, size) * direction, new_size
-    return x
+    missed = target - operator(x)
+    return x if (inner(missed, missed) <= goal * 1e6).all() else None
+
+
+def _least_squares(
+    grad: Matrix, log: Matrix, log_rows: Rows, log_cols: Cols, kappa_rows: Rows, kappa_cols: Cols
+) -> tuple[Rows, Cols]:
+    """The smallest (al, be) where the system is singular to rounding: a plan that nearly falls into blocks."""
+    half_rows, half_cols = _finite(log_rows) / 2, _finite(log_cols) / 2
+    scale_rows, scale_cols = kappa_rows.sqrt() * (-half_rows).exp(), kappa_cols.sqrt() * (-half_cols).exp()
+    between = (log - half_rows[..., :, None] - half_cols[..., None, :]).exp()
+    between = between * kappa_rows.sqrt()[..., :, None] * kappa_cols.sqrt()[..., None, :]
+    system = torch.eye(between.shape[-1]).to(between) - between.mT @ between
+    to_rows, to_cols = scale_rows * grad.sum(-1), scale_cols * grad.sum(-2)
+    be = _times(torch.linalg.pinv(system, hermitian=True, rtol=1e-13), to_cols - _times(between.mT, to_rows))
+    return scale_rows * (to_rows - _times(between, be)), scale_cols * be
 
 
 def _divide(x: Tensor, y: Tensor) -> Tensor:

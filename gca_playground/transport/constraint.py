@@ -20,8 +20,8 @@ from dataclasses import dataclass
 
 import torch
 
-from gca_playground._boundary import is_number
-from gca_playground._shapes import Side
+from gca_playground._boundary import is_number, near
+from gca_playground._shapes import Mass, Side
 
 
 @dataclass(frozen=True, repr=False)
@@ -48,17 +48,17 @@ class Soft:
         """``kappa = rho / (rho + epsilon)``, from 0 (free) to 1 (exact)."""
         return 1.0 if math.isinf(self.rho) else self.rho / (self.rho + epsilon)
 
-    def potential(self, lse: Side, log_mass: Side, epsilon: float) -> Side:
+    def potential(self, lse: Side, log_mass: Mass, epsilon: float) -> Side:
         """The potential (cost units) after one half-step."""
         if self.rho == 0:
             return torch.zeros_like(lse)
         return (log_mass - lse) * (epsilon * self.damping(epsilon))
 
-    def slope(self, lse: Side, log_mass: Side, epsilon: float) -> Side:
+    def slope(self, lse: Side, log_mass: Mass, epsilon: float) -> Side:
         """``- d potential / d lse / epsilon``, what the adjoint multiplies with."""
         return torch.full_like(lse, self.damping(epsilon))
 
-    def error(self, potential: Side, lse: Side, log_mass: Side, epsilon: float) -> Side:
+    def error(self, potential: Side, lse: Side, log_mass: Mass, epsilon: float) -> Side:
         """How far each element is from its own optimality.
 
         Exact: ``|marginal - mass| / mass``. Soft: ``|f + rho log(marginal / mass)|`` in cost units. Free: 0
@@ -91,17 +91,17 @@ class Bounded:
         object.__setattr__(self, "lo", float(self.lo))
         object.__setattr__(self, "hi", float(self.hi))
 
-    def potential(self, lse: Side, log_mass: Side, epsilon: float) -> Side:
+    def potential(self, lse: Side, log_mass: Mass, epsilon: float) -> Side:
         """The potential (cost units) that moves the marginal to the nearest bound, or 0 inside."""
         lo, hi = log_mass + _log(self.lo), log_mass + _log(self.hi)
         return epsilon * (torch.minimum(torch.maximum(lse, lo), hi) - lse)
 
-    def slope(self, lse: Side, log_mass: Side, epsilon: float) -> Side:
+    def slope(self, lse: Side, log_mass: Mass, epsilon: float) -> Side:
         """1 where a bound holds, 0 inside."""
         clipped = (lse < log_mass + _log(self.lo)) | (lse > log_mass + _log(self.hi))
         return clipped.to(lse.dtype)
 
-    def error(self, potential: Side, lse: Side, log_mass: Side, epsilon: float) -> Side:
+    def error(self, potential: Side, lse: Side, log_mass: Mass, epsilon: float) -> Side:
         """The relative change of the marginal that its own projection would still make."""
         return ((potential - self.potential(lse, log_mass, epsilon)) / epsilon).expm1().abs()
 
@@ -117,14 +117,16 @@ FREE = Soft(0.0)
 def as_constraint(value: object, *, side: str) -> Constraint:
     """A constraint from what a user may write for one: itself, a number rho, or the words exact and free.
 
-    Raises: TypeError that names the side and the value.
+    Raises: TypeError that names the side and the value; ValueError with near names for an unknown word.
     """
     if isinstance(value, Soft | Bounded):
         return value
     if is_number(value):
         return Soft(value)  # type: ignore[arg-type]
     words = {"exact": EXACT, "free": FREE}
-    if isinstance(value, str) and value.lower() in words:
+    if isinstance(value, str):
+        if value.lower() not in words:
+            raise ValueError(near(value, words, what=f"constraint of the {side}"))
         return words[value.lower()]
     raise TypeError(f"{side} must be EXACT, FREE, Soft(rho), Bounded(lo, hi) or a number rho, got {value!r}")
 

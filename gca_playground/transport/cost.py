@@ -128,12 +128,15 @@ COSTS: dict[str, type[LazyCost]] = {cost.name: cost for cost in (CosineCost, Squ
 
 def cost_named(name: object) -> type[LazyCost]:
     """The lazy cost of that name. Raises: ValueError with near names."""
-    if name not in COSTS:
+    if not isinstance(name, str) or name not in COSTS:
         raise ValueError(near(name, COSTS, what="cost"))
-    return COSTS[name]  # type: ignore[index]
+    return COSTS[name]
 
 
 def _unit(x: Tensor) -> Tensor:
+    # A direction has no size: scaled first, no square overflows or underflows.
+    largest = x.detach().abs().amax(-1, keepdim=True)
+    x = x / largest.masked_fill(largest == 0, 1.0)
     norm = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
     return x / norm.masked_fill(norm == 0, torch.inf)
 
@@ -146,6 +149,9 @@ def _check_embeddings(z: Tensor, w: Tensor) -> None:
         raise ValueError(f"z and w must have the same dimension d, {shapes}")
     if 0 in z.shape or 0 in w.shape:
         raise ValueError(f"embeddings must not be empty, {shapes}")
+    batches = zip(reversed(z.shape[:-2]), reversed(w.shape[:-2]), strict=False)
+    if any(first != second and 1 not in (first, second) for first, second in batches):
+        raise ValueError(f"z and w must have batch dimensions that fit each other, {shapes}")
     for name, x in (("z", z), ("w", w)):
         if not torch.isfinite(x).all():
             raise ValueError(f"{name} must be finite, got {int((~torch.isfinite(x)).sum())} NaN or inf entries")

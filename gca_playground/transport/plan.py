@@ -44,7 +44,7 @@ class Plan:
 
     @property
     def cost(self) -> Tensor:
-        """The effective cost (..., n, m): the reference included, inf where a pair is forbidden."""
+        """The effective cost (..., n, m): the reference included, inf where a pair can hold no mass."""
         return self.problem.cost
 
     @property
@@ -70,9 +70,11 @@ class Plan:
     def rows(self, start: int, stop: int) -> Tensor:
         """Rows ``start .. stop - 1`` of P, (..., stop - start, m), without building the others."""
         n = self.cost.shape[-2]
+        start, stop = as_count(start, name="start", least=0), as_count(stop, name="stop", least=0)
         if not 0 <= start <= stop <= n:
             raise ValueError(f"rows must satisfy 0 <= start <= stop <= n = {n}, got {start} and {stop}")
-        block = log_plan(self.last.f[..., start:stop], self.last.g, self.cost.detach()[..., start:stop, :], self.epsilon)
+        cost = self.cost.detach()[..., start:stop, :]
+        block = log_plan(self.last.f[..., start:stop], self.last.g, cost, self.epsilon)
         return block.exp_().to(self.cost.dtype)
 
     @cached_property
@@ -143,8 +145,10 @@ class Plan:
 
     def __repr__(self) -> str:
         """Shape, temperature, constraints, steps and errors, on one line."""
-        sides = "total mass" if self.problem.total is not None else (
-            f"rows={self.problem.rows.constraint!r}, cols={self.problem.cols.constraint!r}"
+        sides = (
+            "total mass"
+            if self.problem.total is not None
+            else (f"rows={self.problem.rows.constraint!r}, cols={self.problem.cols.constraint!r}")
         )
         how = f"converged in {self.steps}" if self.converged else f"after {self.steps}"
         errors = f"row_error={self.row_error:.1e}, col_error={self.col_error:.1e}"

@@ -9,6 +9,7 @@ keep their meaning.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -92,6 +93,8 @@ def make_problem(
     mass_rows, mass_cols = _masses(matrix, a, b)
     if total or rows == cols == Soft(torch.inf):
         _check_equal_totals(mass_rows, mass_cols, "total mass" if total else "both marginals exact")
+        # What rounding left between the totals would keep the potentials moving for ever.
+        mass_cols = mass_cols * (mass_rows.sum(-1, keepdim=True) / mass_cols.sum(-1, keepdim=True))
     _check_bounds(rows, cols, mass_rows, mass_cols)
     product = reference == "product"
     sides = (
@@ -101,6 +104,8 @@ def make_problem(
     if not total:
         _check_reachable(allowed, *sides)
     effective = _effective_cost(matrix, eps, allowed, sides if product else None)
+    if total and effective.isposinf().all(-1).all(-1).any():
+        raise ValueError(f"at least one pair must be allowed, got none in shape {tuple(matrix.shape)}")
     return Problem(effective, eps, *sides, total=mass_rows.sum(-1) if total else None)
 
 
@@ -114,8 +119,8 @@ def _checked_cost(cost: object) -> Tensor:
     if bad.any():
         where = tuple(bad.nonzero()[0].tolist())
         raise ValueError(
-            f"cost must be finite, got {matrix[where].item()} at {where} and {int(bad.sum()) - 1} more; "
-            "forbid a pair with forbidden=, not with a cost of inf"
+            f"cost must be finite, got {matrix[where].item()} at {where} ({int(bad.sum())} such) "
+            f"in shape {tuple(matrix.shape)}; forbid a pair with forbidden=, not with a cost of inf"
         )
     return matrix
 
@@ -123,10 +128,13 @@ def _checked_cost(cost: object) -> Tensor:
 def _checked_allowed(forbidden: object, cost: Cost) -> Allowed | None:
     if forbidden is None:
         return None
-    mask = torch.as_tensor(forbidden, device=cost.device)
+    try:
+        mask = torch.as_tensor(forbidden, device=cost.device)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise TypeError(f"forbidden must be a boolean tensor or array, got {type(forbidden).__name__}") from error
     if mask.dtype != torch.bool:
         raise TypeError(f"forbidden must be boolean, got {mask.dtype}")
-    if mask.ndim < 2 or mask.shape[-2:] != cost.shape[-2:]:
+    if mask.ndim < 2 or mask.shape[-2:] != cost.shape[-2:] or not _fits(mask, cost.shape):
         raise ValueError(f"forbidden must have the cost's shape {tuple(cost.shape)}, got {tuple(mask.shape)}")
     return ~mask.expand(cost.shape)
 
@@ -146,14 +154,23 @@ def _masses(cost: Cost, a: object, b: object) -> tuple[Tensor, Tensor]:
 
 def _checked_mass(mass: object, cost: Cost, name: str, size: int) -> Tensor:
     tensor = as_float_tensor(mass, name=name).detach().to(cost.device, wide_dtype(cost))
-    if tensor.ndim < 1 or tensor.shape[-1] != size:
+    shape = (*cost.shape[:-2], size)
+    if tensor.ndim < 1 or tensor.shape[-1] != size or not _fits(tensor, shape):
         side = "row" if name == "a" else "column"
-        raise ValueError(f"{name} must have one mass a {side}, ({size},), got {tuple(tensor.shape)}")
-    if not torch.isfinite(tensor).all() or (tensor < 0).any():
-        raise ValueError(f"masses {name} must be finite and >= 0, got {tensor.min().item():g}")
+        raise ValueError(f"{name} must have one mass a {side}, {shape}, got {tuple(tensor.shape)}")
+    bad = ~torch.isfinite(tensor) | (tensor < 0)
+    if bad.any():
+        found = f"{tensor[bad][0].item():g} ({int(bad.sum())} such)"
+        raise ValueError(f"masses {name} must be finite and >= 0, got {found}")
     if (tensor.sum(-1) <= 0).any():
-        raise ValueError(f"masses {name} must have a total > 0, got 0")
-    return tensor.expand(*cost.shape[:-2], size)
+        raise ValueError(f"masses {name} must have a total > 0, got 0 in shape {tuple(tensor.shape)}")
+    return tensor.expand(shape)
+
+
+def _fits(tensor: Tensor, shape: Sequence[int]) -> bool:
+    """Whether ``tensor.expand(shape)`` works."""
+    sizes = zip(reversed(tensor.shape), reversed(shape), strict=False)
+    return tensor.ndim <= len(shape) and all(size in (1, wanted) for size, wanted in sizes)
 
 
 def _check_equal_totals(mass_rows: Tensor, mass_cols: Tensor, when: str) -> None:

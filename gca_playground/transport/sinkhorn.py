@@ -54,9 +54,7 @@ def take(problem: Problem, kernel: DenseKernel, f: Rows, g: Cols, steps: int) ->
     return [HalfStep(f, g, f), *itertools.islice(half_steps(problem, kernel, f, g), steps)]
 
 
-def converge(
-    problem: Problem, kernel: DenseKernel, f: Rows, g: Cols, *, tol: float, max_steps: int
-) -> Converged:
+def converge(problem: Problem, kernel: DenseKernel, f: Rows, g: Cols, *, tol: float, max_steps: int) -> Converged:
     """Iterate until the rows (the columns were just set) and the potentials move by no more than ``tol``.
 
     The row error of an iteration comes free of charge: it is read off the log-sum-exp that the next one needs.
@@ -135,11 +133,12 @@ def trajectory(problem: Problem, states: list[HalfStep]) -> Trajectory:
     """
     start, end, steps = states[0], states[-1], len(states) - 1
     lse_rows = [state.lse for state in states[1::2]]
-    lse_cols = [_log_sums(-problem.cost, start.f, -2, problem.epsilon), *(state.lse for state in states[2::2])]
+    scores = -problem.cost.detach()
+    lse_cols = [_log_sums(scores, start.f, -2, problem.epsilon), *(state.lse for state in states[2::2])]
     if steps % 2 == 0:
-        lse_rows.append(_log_sums(-problem.cost.mT, end.g, -2, problem.epsilon))
+        lse_rows.append(_log_sums(scores.mT, end.g, -2, problem.epsilon))
     else:
-        lse_cols.append(_log_sums(-problem.cost, end.f, -2, problem.epsilon))
+        lse_cols.append(_log_sums(scores, end.f, -2, problem.epsilon))
     f, g = torch.stack([state.f for state in states]), torch.stack([state.g for state in states])
     seen_rows = torch.stack([lse_rows[k // 2] for k in range(steps + 1)])
     seen_cols = torch.stack([lse_cols[(k + 1) // 2] for k in range(steps + 1)])

@@ -9,12 +9,12 @@ import warnings
 import torch
 from torch import Tensor
 
-from gca_playground._boundary import as_count, as_float_tensor
+from gca_playground._boundary import as_count, as_float_tensor, is_number, near
 from gca_playground.transport.constraint import EXACT, Constraint, as_constraint
 from gca_playground.transport.cost import LazyCost
-from gca_playground.transport.kernel import DenseKernel
+from gca_playground.transport.kernel import METHODS, DenseKernel
 from gca_playground.transport.plan import KEPT_STEPS, Plan
-from gca_playground.transport.problem import Problem, make_problem
+from gca_playground.transport.problem import Marginal, Problem, make_problem
 from gca_playground.transport.sinkhorn import HalfStep, converge, half_steps, take
 
 
@@ -48,15 +48,15 @@ def solve(
         total: constrain the total mass only (global softmax); not together with rows, cols or steps.
         steps: HALF-steps from f = g = 0, rows first (0: the raw kernel, 1: row softmax, 2: one Sinkhorn iteration);
             None: until converged. POT and OTT begin with the columns, which gives another plan until convergence.
-        a, b: masses (..., n) and (..., m). Default: 1 a row, n/m a column, so that a row reads as probabilities; if only
-            one is given the other side shares its total equally.
+        a, b: masses (..., n) and (..., m). Default: 1 a row, n/m a column, so that a row reads as probabilities; if
+            only one is given the other side shares its total equally.
         forbidden: boolean (..., n, m); these pairs get no mass.
         reference: "counting" (entropy sum P (log P - 1)) or "product" (KL(P | a x b)).
         init: potentials (f, g) in cost units, or a Plan, to start from.
         tol: of convergence: the marginal error of the rows as ``Plan.row_error`` defines it, and the change of the
             potentials / epsilon over an iteration.
         max_steps: half-steps after which convergence is given up with a ``ConvergenceWarning``.
-        method: "auto", "scaling" (a fixed kernel; fails in words where that loses digits) or "log" (log-sum-exp always).
+        method: "auto", "scaling" (a fixed kernel; says so where that loses digits) or "log" (log-sum-exp always).
 
     Returns: a ``Plan``, differentiable in the cost: exactly through its half-steps when ``steps`` is given, by implicit
     differentiation at convergence.
@@ -65,6 +65,10 @@ def solve(
 
     Source: Cuturi 2013; Chizat et al. 2018 for soft marginals; Sejourne et al. 2022 for the mass shift at convergence.
     """
+    if method not in METHODS:
+        raise ValueError(near(method, METHODS, what="method"))
+    if not isinstance(total, bool):
+        raise TypeError(f"total must be True or False, got {total!r}")
     if total and not (rows is None and cols is None and steps is None and init is None):
         raise ValueError("total=True constrains the total mass only: leave out rows, cols, steps and init")
     problem = make_problem(
@@ -130,20 +134,24 @@ def _start(problem: Problem, init: object) -> tuple[Tensor, Tensor]:
         init = (init.last.f, init.last.g)
     if not isinstance(init, tuple | list) or len(init) != 2:
         raise TypeError(f"init must be a Plan or a pair of potentials (f, g), got {type(init).__name__}")
-    return _potential(init[0], f, "f"), _potential(init[1], g, "g")
+    return _potential(init[0], f, problem.rows, "f"), _potential(init[1], g, problem.cols, "g")
 
 
-def _potential(value: object, like: Tensor, name: str) -> Tensor:
+def _potential(value: object, like: Tensor, side: Marginal, name: str) -> Tensor:
     potential = as_float_tensor(value, name=f"init {name}").detach().to(like)
     if potential.shape != like.shape:
         raise ValueError(f"init {name} must have shape {tuple(like.shape)}, got {tuple(potential.shape)}")
     if potential.isnan().any() or potential.isposinf().any():
         raise ValueError(f"init {name} must hold no NaN and no +inf")
-    return potential
+    # What was empty where the start comes from need not be so here.
+    revived = potential.isneginf() if side.dead is None else potential.isneginf() & ~side.dead
+    return potential.masked_fill(revived, 0.0)
 
 
 def _check_tol(tol: float, dtype: torch.dtype) -> None:
-    if not (isinstance(tol, int | float) and tol > 0 and math.isfinite(tol)):
+    if not is_number(tol):
+        raise TypeError(f"tol must be a number, got {tol!r}")
+    if not (tol > 0 and math.isfinite(tol)):
         raise ValueError(f"tol must be > 0 and finite, got {tol!r}")
     if dtype == torch.float32 and tol < 1e-6:
-        raise ValueError(f"tol must be >= 1e-6 in float32, which cannot tell less apart, got {tol:g}: use a float64 cost")
+        raise ValueError(f"tol must be >= 1e-6 in float32, which tells no less apart, got {tol:g}: use a float64 cost")

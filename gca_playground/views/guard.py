@@ -26,7 +26,7 @@ class Guard:
         self._lock = threading.RLock()
 
     def __call__(self, callback: Callable[..., Any]) -> Callable[..., None]:
-        """The callback, guarded. What it returns is dropped: a widget would not know what to do with it."""
+        """The callback, guarded. An error stays on show until the next good picture calls ``clear``."""
 
         def guarded(*args: Any, **kwargs: Any) -> None:
             with self._lock:
@@ -34,8 +34,6 @@ class Guard:
                     callback(*args, **kwargs)
                 except Exception as error:  # whatever it is, it must be seen
                     self.show(error)
-                else:
-                    self.clear()
 
         return guarded
 

@@ -16,6 +16,7 @@ from gca_playground.views.theme import colour_rules, static_text
 __all__ = [
     "DIVERGING_DARK",
     "DIVERGING_LIGHT",
+    "NOWHERE",
     "PLAN_DARK",
     "PLAN_LIGHT",
     "MatrixView",

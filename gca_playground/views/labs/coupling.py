@@ -3,44 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 import ipywidgets as widgets
 import numpy as np
 
 from gca_playground.learning import datasets
-from gca_playground.transport import COSTS, Soft
-from gca_playground.views.controls import CopyButton, Player, Slider, log_stops, relaxation_stops, step_stops
+from gca_playground.views.controls import CopyButton, Player
 from gca_playground.views.labs import words
+from gca_playground.views.labs.knobs import Knob, data_knobs, family_knobs, view_knob
 from gca_playground.views.labs.lab import Lab, box, text
 from gca_playground.views.labs.pictures import CloudPicture, CurvePicture
 from gca_playground.views.labs.presets import PRESETS, START
-from gca_playground.views.labs.scene import (
-    MOST_POINTS,
-    OWN,
-    SHOWN_STEPS,
-    Choice,
-    Cloud,
-    cloud_from,
-    cloud_of,
-    make_scene,
-)
-from gca_playground.views.labs.state import State, first_alignment, rho, script
+from gca_playground.views.labs.scene import OWN, SHOWN_STEPS, Choice, Cloud, cloud_from, cloud_of, make_scene
+from gca_playground.views.labs.state import State, first_alignment, script
 from gca_playground.views.matrix_view import NOWHERE, MatrixView
 
 BAR_TOP = 2.0
 """A bar is full at twice the mass."""
-
-
-class Knob(NamedTuple):
-    """A control, how its value is read off a state, and how a new value changes the state."""
-
-    control: Any
-    read: Callable[[State], Any]
-    write: Callable[[State, Any], State]
 
 
 class CouplingLab(Lab):
@@ -110,8 +93,7 @@ class CouplingLab(Lab):
     # What is in the lab ---------------------------------------------------------------------------------------------
 
     def _build(self) -> None:
-        self.title = widgets.HTML("Coupling")
-        self.title.add_class("gca-title")
+        self.title = text("title", "Coupling")
         self.formula, self.pill = text("formula"), text("pill")
         self.matrix = MatrixView(bar_top=BAR_TOP)
         self.clouds, self.curves = CloudPicture(), CurvePicture()
@@ -119,7 +101,7 @@ class CouplingLab(Lab):
         self.player = Player(interval_ms=350, description="take half-steps, one after the other")
         self.copy_code = CopyButton(text_label="copy code", description="a script that computes this picture")
         self.copy_state = CopyButton(text_label="copy state", description="the state as JSON, for CouplingLab.from_state")
-        self.knobs = self._make_knobs()
+        self.knobs = data_knobs(OWN if self._own else None) | family_knobs() | view_knob()
         self.buttons = self._make_buttons()
         self._connect()
         self.fill(
@@ -135,65 +117,6 @@ class CouplingLab(Lab):
                 self._number_panel(),
             ),
         )
-
-    def _make_knobs(self) -> dict[str, Knob]:
-        names = [OWN] if self._own else list(datasets.names())
-        relaxed, steps = relaxation_stops(), step_stops(SHOWN_STEPS)
-        return {
-            "data": Knob(
-                widgets.Dropdown(options=names, description="data"),
-                lambda s: s.choice.name,
-                lambda s, name: s.with_data(name),
-            ),
-            "cost": Knob(
-                widgets.Dropdown(options=[(name.replace("_", " "), name) for name in COSTS], description="cost"),
-                lambda s: s.alignment.cost,
-                lambda s, cost: s.align(cost=cost),
-            ),
-            "n": Knob(
-                Slider(label="pairs", stops=_point_stops(), colour="neutral"),
-                lambda s: s.choice.n,
-                lambda s, n: s.choose(n=n),
-            ),
-            "mismatched": Knob(
-                Slider(label="mismatched pairs", stops=_share_stops(), colour="neutral"),
-                lambda s: s.choice.mismatched,
-                lambda s, share: s.choose(mismatched=share),
-            ),
-            "seed": Knob(
-                widgets.IntText(description="seed"), lambda s: s.choice.seed, lambda s, seed: s.choose(seed=seed)
-            ),
-            "epsilon": Knob(
-                Slider(label="entropic regularisation ε", stops=log_stops(1e-3, 10.0, 10), colour="rows"),
-                lambda s: s.alignment.epsilon,
-                lambda s, epsilon: s.align(epsilon=epsilon),
-            ),
-            "rows": Knob(
-                Slider(label="row marginal ρ", stops=relaxed, colour="rows"),
-                lambda s: rho(s.alignment.rows),
-                lambda s, price: s.align(rows=Soft(price)),
-            ),
-            "cols": Knob(
-                Slider(label="column marginal ρ", stops=relaxed, colour="cols"),
-                lambda s: rho(s.alignment.cols),
-                lambda s, price: s.align(cols=Soft(price)),
-            ),
-            "steps": Knob(
-                Slider(label="half-steps", stops=steps, ends=("0", "50 · ∞"), colour="rows"),
-                lambda s: s.alignment.steps,
-                lambda s, count: s.align(steps=count),
-            ),
-            "total": Knob(
-                widgets.Checkbox(description="total mass only", indent=False),
-                lambda s: s.alignment.total,
-                lambda s, total: s.with_total(total),
-            ),
-            "view": Knob(
-                widgets.ToggleButtons(options=[("plan P", "plan"), ("gradient", "gradient")]),
-                lambda s: s.view,
-                lambda s, view: replace(s, view=view),
-            ),
-        }
 
     def _make_buttons(self) -> dict[str, widgets.Button]:
         titles = {"step": "½ step", "reset": "reset", "new seed": "new seed"}
@@ -308,6 +231,7 @@ class CouplingLab(Lab):
         if new_data:
             self._draw_cloud()
         self._draw()
+        self.guard.clear()
 
     def _first_state(self, values: dict[str, Any] | None) -> State:
         if values is not None:
@@ -390,9 +314,7 @@ class CouplingLab(Lab):
         """Set every control to the state without taking that for a user's move."""
         with self._silence():
             for knob in self.knobs.values():
-                value = knob.read(self._state)
-                if value is not None or knob is self.knobs["steps"]:
-                    _put(knob.control, value)
+                knob.show(self._state)
             for name in ("rows", "cols", "steps"):
                 self.knobs[name].control.disabled = self._state.alignment.total
 
@@ -403,20 +325,3 @@ class CouplingLab(Lab):
             yield
         finally:
             self._quiet = before
-
-
-def _point_stops() -> list[tuple[int, str]]:
-    return [(n, str(n)) for n in (1, 2, 4, 8, 16, 32, 48, 64, 96, 128, 160, 192, 224, MOST_POINTS)]
-
-
-def _share_stops() -> list[tuple[float, str]]:
-    return [(k / 20, f"{5 * k} %") for k in range(21)]
-
-
-def _put(control: Any, value: Any) -> None:
-    """Move a control to a value, or to the nearest it can show."""
-    if isinstance(control, Slider):
-        low, high = (f([stop for stop, _ in control.stops if stop is not None]) for f in (min, max))
-        value = value if value is None else min(max(value, low), high)
-    if control.value != value:
-        control.value = value

@@ -1,0 +1,120 @@
+"""The controls of a coupling lab, as a table: how each is read off a state, and how a move of it changes the state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import ipywidgets as widgets
+
+from gca_playground.learning import datasets
+from gca_playground.transport import COSTS, Soft
+from gca_playground.views.controls import Slider, log_stops, relaxation_stops, step_stops
+from gca_playground.views.labs.scene import MOST_POINTS, SHOWN_STEPS
+from gca_playground.views.labs.state import VIEWS, State, rho
+
+NOTHING: Any = object()
+"""What a knob reads where the state has no value for it; the control then stays as it is."""
+
+SIZES = (1, 2, 4, 8, 16, 32, 48, 64, 96, 128, 160, 192, 224, MOST_POINTS)
+
+
+class Knob(NamedTuple):
+    """A control, how its value is read off a state, and how a new value changes the state."""
+
+    control: Any
+    read: Callable[[State], Any]
+    write: Callable[[State, Any], State]
+
+    def show(self, state: State) -> None:
+        """Move the control to the state's value, or to the nearest that it can show."""
+        value = self.read(state)
+        if isinstance(self.control, Slider) and isinstance(value, int | float):
+            numbers = [stop for stop, _ in self.control.stops if stop is not None]
+            value = min(max(value, min(numbers)), max(numbers))
+        if value is not NOTHING and self.control.value != value:
+            self.control.value = value
+
+
+def data_knobs(only: str | None = None) -> dict[str, Knob]:
+    """Which data, and which cost between them; ``only`` that name, or all there are."""
+    names = list(datasets.names()) if only is None else [only]
+    costs = [(name.replace("_", " "), name) for name in COSTS]
+    sizes = [(n, str(n)) for n in SIZES]
+    shares = [(k / 20, f"{5 * k} %") for k in range(21)]
+    return {
+        "data": Knob(
+            widgets.Dropdown(options=names, description="data"),
+            lambda state: state.choice.name,
+            lambda state, name: state.with_data(name),
+        ),
+        "cost": Knob(
+            widgets.Dropdown(options=costs, description="cost"),
+            lambda state: state.alignment.cost,
+            lambda state, cost: state.align(cost=cost),
+        ),
+        "n": Knob(
+            Slider(label="pairs", stops=sizes, colour="neutral"),
+            lambda state: state.choice.n,
+            lambda state, n: state.choose(n=n),
+        ),
+        "mismatched": Knob(
+            Slider(label="mismatched pairs", stops=shares, colour="neutral"),
+            lambda state: state.choice.mismatched,
+            lambda state, share: state.choose(mismatched=share),
+        ),
+        "seed": Knob(
+            widgets.IntText(description="seed"),
+            lambda state: state.choice.seed,
+            lambda state, seed: state.choose(seed=seed),
+        ),
+    }
+
+
+def family_knobs() -> dict[str, Knob]:
+    """The three sliders of the family, rows and columns apart, and its third constraint."""
+    prices = relaxation_stops()
+    return {
+        "epsilon": Knob(
+            Slider(label="entropic regularisation ε", stops=log_stops(1e-3, 10.0, 10)),
+            lambda state: state.alignment.epsilon,
+            lambda state, epsilon: state.align(epsilon=epsilon),
+        ),
+        "rows": Knob(
+            Slider(label="row marginal ρ", stops=prices),
+            lambda state: _price(state.alignment.rows),
+            lambda state, price: state.align(rows=Soft(price)),
+        ),
+        "cols": Knob(
+            Slider(label="column marginal ρ", stops=prices, colour="cols"),
+            lambda state: _price(state.alignment.cols),
+            lambda state, price: state.align(cols=Soft(price)),
+        ),
+        "steps": Knob(
+            Slider(label="half-steps", stops=step_stops(SHOWN_STEPS), ends=("0", f"{SHOWN_STEPS} · ∞")),
+            lambda state: NOTHING if state.alignment.total else state.alignment.steps,
+            lambda state, steps: state.align(steps=steps),
+        ),
+        "total": Knob(
+            widgets.Checkbox(description="total mass only", indent=False),
+            lambda state: state.alignment.total,
+            lambda state, total: state.with_total(total),
+        ),
+    }
+
+
+def view_knob() -> dict[str, Knob]:
+    """Which matrix is shown."""
+    return {
+        "view": Knob(
+            widgets.ToggleButtons(options=list(VIEWS)),
+            lambda state: state.view,
+            lambda state, view: replace(state, view=view),
+        )
+    }
+
+
+def _price(side: Any) -> Any:
+    price = rho(side)
+    return NOTHING if price is None else price

@@ -1,0 +1,80 @@
+"""The self-checks of notebook 00: right, wrong with the reason, not attempted; they never raise."""
+
+import math
+
+import pytest
+
+import gca_playground as gca
+from gca_playground.alignment import Alignment
+
+DIGITS = {"data": {"name": "hubs", "n": 64}, "alignment": {"epsilon": 0.1, "steps": 1}}
+
+
+@pytest.mark.parametrize("check", [gca.check.find_the_collapse, gca.check.steps_to_balance])
+@pytest.mark.parametrize("answer", [None, ...])
+def test_not_attempted_repeats_the_question(check, answer):
+    verdict = check(answer)
+    assert verdict.state == "not attempted"
+    assert len(verdict.why) > 20
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        DIGITS | {"alignment": {"epsilon": 10.0, "steps": 1}},
+        {"data": {"name": "blobs", "n": 32, "options": {"classes": 1, "spread": 0.0}}, "alignment": {"epsilon": 0.5}},
+    ],
+)
+def test_two_ways_to_collapse_are_both_right(state):
+    verdict = gca.check.find_the_collapse(state)
+    assert verdict.state == "right"
+    assert f"{math.log(state['data']['n']):.2f}" in verdict.why
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (DIGITS, "still choose"),
+        ({"data": {"name": "hubs", "n": 8}, "alignment": {"epsilon": 10.0}}, "at least 16"),
+        ({"data": {"name": "hub"}}, "did you mean 'hubs'"),
+        (3, "a state is a dict"),
+    ],
+)
+def test_wrong_collapses_are_told_apart(answer, reason):
+    verdict = gca.check.find_the_collapse(answer)
+    assert verdict.state == "wrong"
+    assert reason in verdict.why
+
+
+def independent_steps_to_balance():
+    """The least number of half-steps by which the preset's plan is within 10 %, from plain solves."""
+    data = gca.datasets.load("hubs", n=64, seed=0)
+    z, w = (view[data.labels.argsort(stable=True)].double() for view in (data.view1, data.view2))
+    for steps in range(50):
+        plan = Alignment(epsilon=0.1, steps=steps).plan(z, w)
+        if max((plan.row_sums - 1).abs().max(), (plan.col_sums - 1).abs().max()) <= 0.1:
+            return steps
+    return None
+
+
+def test_the_right_number_of_half_steps_is_the_least():
+    least = independent_steps_to_balance()
+    assert gca.check.steps_to_balance(least).state == "right"
+    assert "they were so before" in gca.check.steps_to_balance(least + 1).why
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [(0, "columns"), (1, "only the rows"), (2, "only the columns"), (51, "ends at 50"), (-1, ">= 0"), ("six", "whole")],
+)
+def test_wrong_numbers_of_half_steps_are_told_apart(answer, reason):
+    verdict = gca.check.steps_to_balance(answer)
+    assert verdict.state == "wrong"
+    assert reason in verdict.why
+
+
+def test_a_verdict_reads_the_same_as_text_and_as_html():
+    verdict = gca.check.steps_to_balance(1)
+    assert repr(verdict).startswith("✗ not yet: after 1 half-step one of the columns")
+    assert 'role="status"' in verdict._repr_html_()
+    assert "after 1 half-step one of the columns" in verdict._repr_html_()
