@@ -32,11 +32,10 @@ def as_float_tensor(value: object, *, name: str) -> Tensor:
 
 def as_epsilon(value: object) -> float:
     """The entropic regularisation as a float. Raises: TypeError, ValueError that name the law and the value."""
-    if not is_number(value):
-        value = _scalar_from(value, name="epsilon")
-    if not (value > 0 and math.isfinite(value)):
+    epsilon = _scalar_from(value, name="epsilon")
+    if not (epsilon > 0 and math.isfinite(epsilon)):
         raise ValueError(f"epsilon must be > 0 and finite, got {value!r}")
-    return float(value)
+    return epsilon
 
 
 def as_count(value: object, *, name: str, least: int) -> int:

@@ -35,7 +35,7 @@ class Verdict:
         )
 
 
-class Wrong(Exception):  # noqa: N818  (it is an answer, not an error)
+class Wrong(Exception):
     """Raised inside an exercise to say why an answer is wrong."""
 
 

@@ -26,18 +26,37 @@ def embed(data: Pairs) -> Embedded:
     return Embedded(data.view1, data.view2, "the points themselves")
 
 
-def flat(z: object, w: object, labels: object = None) -> tuple[Tensor, Tensor, str]:
+def flat(z: object, w: object, labels: object = None, *, labels_w: object = None) -> tuple[Tensor, Tensor, str]:
     """Where to draw two sets of embeddings, and in words how.
 
     Points of the plane are drawn where they are. Of more dimensions, two are shown: with three classes or more those
     along which the class means of both views differ most, else those of the largest variance.
 
-    Given: (n, d) and (m, d); labels (n,) of both views where n = m. Returns: (n, 2) and (m, 2), float64, and the words.
+    Given: (n, d) and (m, d); ``labels`` (n,) of the rows, ``labels_w`` (m,) of the columns, the same unless given where
+    n = m. Returns: (n, 2) and (m, 2), float64, and the words. Raises: TypeError, ValueError that name the shapes.
     """
-    both = [as_float_tensor(x, name=name).detach().double() for x, name in ((z, "z"), (w, "w"))]
-    points = torch.cat(both)
-    points, told = _flat(points, None if labels is None or len(both[0]) != len(both[1]) else _classes(labels))
-    return points[: len(both[0])], points[len(both[0]) :], told
+    z, w = two_views(z, w)
+    labels_w = labels if labels_w is None and len(z) == len(w) else labels_w
+    known = labels is not None and labels_w is not None
+    classes = _classes([*_listed(labels, len(z), "labels"), *_listed(labels_w, len(w), "labels_w")]) if known else None
+    points, told = _flat(torch.cat([z, w]), classes)
+    return points[: len(z)], points[len(z) :], told
+
+
+def two_views(z: object, w: object) -> tuple[Tensor, Tensor]:
+    """Two sets of embeddings, (n, d) and (m, d), as detached float64 tensors on the CPU.
+
+    Raises: TypeError for what is no array, ValueError for a wrong shape or numbers that are not finite.
+    """
+    z, w = (as_float_tensor(x, name=name).detach().cpu().double() for x, name in ((z, "z"), (w, "w")))
+    if z.ndim != 2 or w.ndim != 2 or z.shape[1] != w.shape[1] or 0 in (*z.shape, *w.shape):
+        raise ValueError(
+            f"z and w must be (n, d) and (m, d), none of them 0, got {tuple(z.shape)} and {tuple(w.shape)}"
+        )
+    for x, name in ((z, "z"), (w, "w")):
+        if not x.isfinite().all():
+            raise ValueError(f"{name} must be finite, got {int((~x.isfinite()).sum())} NaN or infinite numbers")
+    return z, w
 
 
 def _flat(points: Tensor, classes: Tensor | None) -> tuple[Tensor, str]:
@@ -45,16 +64,21 @@ def _flat(points: Tensor, classes: Tensor | None) -> tuple[Tensor, str]:
     if dims <= 2:
         return torch.nn.functional.pad(points, (0, 2 - dims)), "drawn where they are"
     if classes is not None and int(classes.max()) >= 2:
-        twice = torch.cat([classes, classes])
-        means = torch.stack([points[twice == k].mean(0) for k in range(int(classes.max()) + 1)])
+        means = torch.stack([points[classes == k].mean(0) for k in range(int(classes.max()) + 1)])
         axes = torch.linalg.svd(means - means.mean(0), full_matrices=False).Vh[:2]
         axes = axes * axes.gather(1, axes.abs().argmax(1, keepdim=True)).sign()
         return (points - points.mean(0)) @ axes.T, "drawn along the two axes that part the class means most"
-    return torch.nn.functional.pad(pca(points, min(2, len(points))), (0, max(0, 2 - len(points)))), "drawn by PCA"
+    return pca(points), "drawn by PCA"
 
 
-def _classes(labels: object) -> Tensor:
-    """Labels of any kind as 0, 1, 2, ..."""
+def _listed(labels: object, count: int, name: str) -> list[object]:
     values = labels.tolist() if hasattr(labels, "tolist") else list(labels)  # type: ignore[call-overload]
-    kinds = {kind: k for k, kind in enumerate(dict.fromkeys(values))}
-    return torch.tensor([kinds[value] for value in values])
+    if len(values) != count:
+        raise ValueError(f"{name} must hold one label a point, {count}, got {len(values)}")
+    return values
+
+
+def _classes(labels: list[object]) -> Tensor:
+    """Labels of any kind as 0, 1, 2, ..."""
+    kinds = {kind: k for k, kind in enumerate(dict.fromkeys(labels))}
+    return torch.tensor([kinds[label] for label in labels])

@@ -55,8 +55,8 @@ def through_steps(grad_log: Matrix, log: Matrix, problem: Problem, states: list[
 class _Spreads:
     """The half-steps of one side: what they pass on, and what they leave in the gradient.
 
-    ``W = exp((before_j - C_ij) / epsilon - lse_i)`` is the last plan rescaled, ``exp(own_i) P_ij exp(other_j)``. Where both
-    factors are moderate, W is never built.
+    ``W = exp((before_j - C_ij) / epsilon - lse_i)`` is the last plan rescaled, ``exp(own_i) P_ij exp(other_j)``.
+    Where both factors are moderate, W is never built.
     """
 
     def __init__(self, log: Matrix, cost: Cost, epsilon: float) -> None:

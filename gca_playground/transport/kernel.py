@@ -46,24 +46,20 @@ class DenseKernel:
 
     def rows(self, g: Cols) -> Rows:
         """``log sum_j exp((g_j - C_ij) / epsilon)``, (..., n)."""
-        if self.matrix is None:
-            self._centre_on_cols(g)
+        matrix = self._centre_on_cols(g) if self.matrix is None else self.matrix
         log_scale = (g - self.g0).div_(self.epsilon)
-        sums = self._times(self.matrix, log_scale)
+        sums = self._times(matrix, log_scale)
         if not self._exact(log_scale, sums):
-            self._centre_on_cols(g)
-            sums = self._times(self.matrix, torch.where(g.isneginf(), g, 0.0))
+            sums = self._times(self._centre_on_cols(g), torch.where(g.isneginf(), g, 0.0))
         return sums.log_().sub_(self.log_u0)
 
     def cols(self, f: Rows) -> Cols:
         """``log sum_i exp((f_i - C_ij) / epsilon)``, (..., m)."""
-        if self.matrix is None:
-            self._centre_on_rows(f)
+        matrix = self._centre_on_rows(f) if self.matrix is None else self.matrix
         log_scale = (f - self.f0).div_(self.epsilon)
-        sums = self._times(self.matrix.mT, log_scale)
+        sums = self._times(matrix.mT, log_scale)
         if not self._exact(log_scale, sums):
-            self._centre_on_rows(f)
-            sums = self._times(self.matrix.mT, torch.where(f.isneginf(), f, 0.0))
+            sums = self._times(self._centre_on_rows(f).mT, torch.where(f.isneginf(), f, 0.0))
         return sums.log_().sub_(self.log_v0)
 
     def _times(self, matrix: Matrix, log_scale: Tensor) -> Tensor:
@@ -84,21 +80,22 @@ class DenseKernel:
             )
         return near_centre
 
-    def _centre_on_cols(self, g: Cols) -> None:
+    def _centre_on_cols(self, g: Cols) -> Matrix:
         """Centre at (min_j (C - g), g): every row then holds an entry 1."""
         f0 = _least(self.cost - g.to(self.wide)[..., None, :], -1)
-        self._centre(f0, torch.where(g.isneginf(), _least(self.cost - f0[..., :, None], -2), g))
+        return self._centre(f0, torch.where(g.isneginf(), _least(self.cost - f0[..., :, None], -2), g))
 
-    def _centre_on_rows(self, f: Rows) -> None:
+    def _centre_on_rows(self, f: Rows) -> Matrix:
         """Centre at (f, min_i (C - f)): every column then holds an entry 1."""
         g0 = _least(self.cost - f.to(self.wide)[..., :, None], -2)
-        self._centre(torch.where(f.isneginf(), _least(self.cost - g0[..., None, :], -1), f), g0)
+        return self._centre(torch.where(f.isneginf(), _least(self.cost - g0[..., None, :], -1), f), g0)
 
-    def _centre(self, f0: Rows, g0: Cols) -> None:
+    def _centre(self, f0: Rows, g0: Cols) -> Matrix:
         self.f0, self.g0 = f0, g0
         self.log_u0, self.log_v0 = f0 / self.epsilon, g0 / self.epsilon
         exponent = log_plan(f0, g0, self.cost, self.epsilon)
         self.matrix = exponent.exp_().to(self.cost.dtype)
+        return self.matrix
 
 
 def log_plan(f: Rows, g: Cols, cost: Cost, epsilon: float) -> Matrix:

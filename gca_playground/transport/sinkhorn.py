@@ -15,7 +15,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from gca_playground._shapes import Cols, Rows, Side
+from gca_playground._shapes import Cols, Matrix, Rows, Side
 from gca_playground.transport.constraint import Soft
 from gca_playground.transport.kernel import DenseKernel
 from gca_playground.transport.problem import Marginal, Problem
@@ -134,11 +134,11 @@ def trajectory(problem: Problem, states: list[HalfStep]) -> Trajectory:
     start, end, steps = states[0], states[-1], len(states) - 1
     lse_rows = [state.lse for state in states[1::2]]
     scores = -problem.cost.detach()
-    lse_cols = [_log_sums(scores, start.f, -2, problem.epsilon), *(state.lse for state in states[2::2])]
+    lse_cols = [_log_col_sums(scores, start.f, problem.epsilon), *(state.lse for state in states[2::2])]
     if steps % 2 == 0:
-        lse_rows.append(_log_sums(scores.mT, end.g, -2, problem.epsilon))
+        lse_rows.append(_log_col_sums(scores.mT, end.g, problem.epsilon))
     else:
-        lse_cols.append(_log_sums(scores, end.f, -2, problem.epsilon))
+        lse_cols.append(_log_col_sums(scores, end.f, problem.epsilon))
     f, g = torch.stack([state.f for state in states]), torch.stack([state.g for state in states])
     seen_rows = torch.stack([lse_rows[k // 2] for k in range(steps + 1)])
     seen_cols = torch.stack([lse_cols[(k + 1) // 2] for k in range(steps + 1)])
@@ -152,6 +152,6 @@ def trajectory(problem: Problem, states: list[HalfStep]) -> Trajectory:
     )
 
 
-def _log_sums(scores: Tensor, potential: Side, dim: int, epsilon: float) -> Side:
+def _log_col_sums(scores: Matrix, f: Rows, epsilon: float) -> Cols:
     """``log sum_i exp((f_i + s_ij) / epsilon)``."""
-    return ((potential[..., :, None] + scores) / epsilon).logsumexp(dim)
+    return ((f[..., :, None] + scores) / epsilon).logsumexp(-2)

@@ -63,7 +63,8 @@ def mass_lines(plan: np.ndarray, ends: tuple[np.ndarray, np.ndarray], *, most: i
     if len(heavy) > most:
         heavy = heavy[np.argpartition(-flat[heavy], most)[:most]]
     levels = np.searchsorted([least for least, _ in LINE_BINS], flat[heavy], side="right") - 1
-    return [segments(*np.divmod(heavy[levels == level], plan.shape[1]), ends) for level in range(len(LINE_BINS))]
+    rows, cols = np.divmod(heavy, plan.shape[1])
+    return [segments(rows[levels == level], cols[levels == level], ends) for level in range(len(LINE_BINS))]
 
 
 def segments(rows: np.ndarray, cols: np.ndarray, ends: tuple[np.ndarray, np.ndarray]) -> Segments:
@@ -77,8 +78,7 @@ def cloud_traces(
     ends: tuple[np.ndarray, np.ndarray], labels: tuple[Sequence[Any] | None, Sequence[Any] | None]
 ) -> list[go.Scatter]:
     """The two views as points: filled circles for the rows, open squares for the columns, coloured by class."""
-    kinds = sorted({label for side in labels if side is not None for label in side})
-    colour = {kind: CLASS_COLOURS[k % len(CLASS_COLOURS)] for k, kind in enumerate(kinds)}
+    colour = class_colours(labels)
     styles = (("view 1", "circle", 7, 0.0, "row"), ("view 2", "square-open", 7, 1.6, "column"))
     traces = []
     for points, side, (name, symbol, size, width, what) in zip(ends, labels, styles, strict=True):
@@ -98,6 +98,17 @@ def cloud_traces(
     return traces
 
 
+def kinds_of(labels: Sequence[Any]) -> list[Any]:
+    """The different labels in order; what cannot be compared stands by its type."""
+    return sorted(set(labels), key=lambda label: (str(type(label)), label is not None and label))
+
+
+def class_colours(labels: tuple[Sequence[Any] | None, Sequence[Any] | None]) -> dict[Any, str]:
+    """A colour for each class of rows and columns."""
+    kinds = kinds_of([label for side in labels if side is not None for label in side])
+    return {kind: CLASS_COLOURS[k % len(CLASS_COLOURS)] for k, kind in enumerate(kinds)}
+
+
 def class_names(
     ends: tuple[np.ndarray, np.ndarray],
     labels: tuple[Sequence[Any] | None, Sequence[Any] | None],
@@ -108,24 +119,23 @@ def class_names(
     """The classes' names at the centres of their points, as annotations: colour is never alone in telling."""
     if labels[0] is None:
         return []
-    kinds = np.asarray([str(label) for label in labels[0]])
-    names = sorted(set(labels[0]))
-    if not 2 <= len(names) <= most:
+    colour, kinds = class_colours(labels), kinds_of(labels[0])
+    if not 2 <= len(kinds) <= most:
         return []
     return [
         {
             "x": float(centre[0]),
             "y": float(centre[1]),
-            "text": f"<b>{name}</b>",
+            "text": f"<b>{kind}</b>",
             "showarrow": False,
-            "font": {"size": 14, "color": CLASS_COLOURS[k % len(CLASS_COLOURS)]},
+            "font": {"size": 14, "color": colour[kind]},
             "bgcolor": (DARK if dark else LIGHT)["page"],
             "opacity": 0.85,
             "borderpad": 1,
             "yshift": 15,
         }
-        for k, name in enumerate(names)
-        for centre in [np.median(ends[0][kinds == str(name)], axis=0)]
+        for kind in kinds
+        for centre in [np.median(ends[0][[label == kind for label in labels[0]]], axis=0)]
     ]
 
 
@@ -256,7 +266,7 @@ def coupling(
     if ends is not None:
         figure.add_traces(list(clouds(plan, ends, labels, labels_w=labels_w, dark=dark).data), rows=1, cols=3)
     figure.update_yaxes(autorange="reversed", row=1)
-    figure.update_yaxes(autorange=True, scaleanchor="x4", row=1, col=3)
+    figure.update_yaxes(autorange=True, scaleanchor="x3", row=1, col=3)
     figure.update_xaxes(visible=False).update_yaxes(visible=False).update_layout(bargap=0, height=480, width=1000)
     return dress(figure, dark=dark)
 
@@ -325,6 +335,6 @@ def _labels(labels: Any, n: int, name: str) -> list[Any] | None:
     if labels is None:
         return None
     values = labels.tolist() if hasattr(labels, "tolist") else list(labels)
-    if len(values) != n:
-        raise ValueError(f"{name} must hold one label a point, {n}, got {len(values)}")
+    if len(values) != n or any(isinstance(value, list) for value in values):
+        raise ValueError(f"{name} must hold one label a point, {n}, got shape {np.shape(labels)}")
     return values

@@ -17,19 +17,22 @@ import ipywidgets as widgets
 
 
 class Guard:
-    """Runs callbacks one at a time and shows their errors in ``box``, an element with the role alert."""
+    """Runs callbacks one at a time and shows their errors in ``box``, an element with the role alert.
+
+    ``lock`` is held by whoever moves the lab: a callback, or a cell that sets its state.
+    """
 
     def __init__(self) -> None:
         self.box = widgets.HTML()
         self.box.add_class("gca-error")
         self.last_error: BaseException | None = None
-        self._lock = threading.RLock()
+        self.lock = threading.RLock()
 
     def __call__(self, callback: Callable[..., Any]) -> Callable[..., None]:
         """The callback, guarded. An error stays on show until the next good picture calls ``clear``."""
 
         def guarded(*args: Any, **kwargs: Any) -> None:
-            with self._lock:
+            with self.lock:
                 try:
                     callback(*args, **kwargs)
                 except Exception as error:  # whatever it is, it must be seen
@@ -42,8 +45,8 @@ class Guard:
         self.last_error = error
         words = str(error) or type(error).__name__
         if not isinstance(error, ValueError | TypeError):
-            frame = traceback.extract_tb(error.__traceback__)[-1]
-            words = f"{type(error).__name__}: {words} (in {frame.name}, line {frame.lineno})"
+            places = traceback.extract_tb(error.__traceback__)[-1:]
+            words = f"{type(error).__name__}: {words}" + "".join(f" (in {at.name}, line {at.lineno})" for at in places)
         self.box.value = f'<div role="alert">{html.escape(words)}</div>'
 
     def clear(self) -> None:

@@ -18,7 +18,16 @@ from gca_playground.views.labs.knobs import Knob, data_knobs, family_knobs, view
 from gca_playground.views.labs.lab import Lab, box, text
 from gca_playground.views.labs.pictures import CloudPicture, CurvePicture
 from gca_playground.views.labs.presets import PRESETS, START
-from gca_playground.views.labs.scene import OWN, SHOWN_STEPS, Choice, Cloud, cloud_from, cloud_of, make_scene
+from gca_playground.views.labs.scene import (
+    MOST_POINTS,
+    OWN,
+    SHOWN_STEPS,
+    Choice,
+    Cloud,
+    cloud_from,
+    cloud_of,
+    make_scene,
+)
 from gca_playground.views.labs.state import State, first_alignment, script
 from gca_playground.views.matrix_view import NOWHERE, MatrixView
 
@@ -51,7 +60,10 @@ class CouplingLab(Lab):
     ) -> None:
         if (z is None) != (w is None):
             raise TypeError("give both embeddings, z and w, or neither")
-        self._own = None if z is None else (z, w, labels, labels_w)
+        if z is None and not (labels is None and labels_w is None):
+            raise TypeError("labels belong to your own embeddings: give z and w with them")
+        self._own: tuple[Any, Any, Any, Any] | None = None if z is None else (z, w, labels, labels_w)
+        self._presets = () if self._own else PRESETS
         first = self._first_state(state)
         cloud = self._cloud(first.choice)
         scene = make_scene(cloud, first.alignment)
@@ -80,11 +92,13 @@ class CouplingLab(Lab):
 
     @state.setter
     def state(self, values: dict[str, Any]) -> None:
-        self._go(State.from_dict(values))
+        with self.guard.lock:
+            self._go(State.from_dict(values))
 
     def change(self, **knobs: Any) -> None:
         """Move some knobs of ``lab.scene.alignment``, as the sliders do. Raises: ValueError, with near names."""
-        self._go(replace(self._state, alignment=self._state.alignment.change(**knobs)))
+        with self.guard.lock:
+            self._go(self._state.align(**knobs))
 
     def code(self) -> str:
         """A plain script that computes the same plan and draws it."""
@@ -100,7 +114,9 @@ class CouplingLab(Lab):
         self.look, self.numbers, self.told = text("hint"), text("numbers-table"), text("told")
         self.player = Player(interval_ms=350, description="take half-steps, one after the other")
         self.copy_code = CopyButton(text_label="copy code", description="a script that computes this picture")
-        self.copy_state = CopyButton(text_label="copy state", description="the state as JSON, for CouplingLab.from_state")
+        self.copy_state = CopyButton(
+            text_label="copy state", description="the state as JSON, for CouplingLab.from_state"
+        )
         self.knobs = data_knobs(OWN if self._own else None) | family_knobs() | view_knob()
         self.buttons = self._make_buttons()
         self._connect()
@@ -125,9 +141,11 @@ class CouplingLab(Lab):
             "reset": "back to the first state of these data, with the same seed",
             "new seed": "draw the data again",
         }
+        if self._own and max(map(len, self._own[:2])) <= MOST_POINTS:
+            del titles["new seed"]  # all of them are shown: there is nothing to draw again
         buttons = {name: widgets.Button(description=title, tooltip=tips[name]) for name, title in titles.items()}
         return buttons | {
-            preset.name: widgets.Button(description=preset.name, tooltip=preset.look_for) for preset in PRESETS
+            preset.name: widgets.Button(description=preset.name, tooltip=preset.look_for) for preset in self._presets
         }
 
     def _control_panel(self) -> widgets.Box:
@@ -135,9 +153,9 @@ class CouplingLab(Lab):
         chosen = () if self._own else (control["n"], control["mismatched"], control["seed"])
         presets = () if self._own else (
             text("section", "presets"),
-            box("buttons", *(self.buttons[preset.name] for preset in PRESETS)),
+            box("buttons", *(self.buttons[preset.name] for preset in self._presets)),
         )  # fmt: skip
-        actions = [self.buttons[name] for name in ("step", "reset", *(() if self._own else ("new seed",)))]
+        actions = [self.buttons[name] for name in ("step", "reset", "new seed") if name in self.buttons]
         return box(
             "controls",
             text("section", "the family"),
@@ -173,8 +191,9 @@ class CouplingLab(Lab):
         self.player.on_tick(self.guard(lambda tick: self._take_step()))
         self.buttons["step"].on_click(self.guard(lambda _: self._take_step()))
         self.buttons["reset"].on_click(self.guard(lambda _: self._reset()))
-        self.buttons["new seed"].on_click(self.guard(lambda _: self._new_seed()))
-        for preset in PRESETS:
+        if "new seed" in self.buttons:
+            self.buttons["new seed"].on_click(self.guard(lambda _: self._new_seed()))
+        for preset in self._presets:
             start = State(preset.choice, preset.alignment)
             self.buttons[preset.name].on_click(self.guard(lambda _, start=start: self._restart(start)))
         self.matrix.observe(self.guard(lambda change: self._point_at(*change["new"])), "hover")
@@ -193,11 +212,10 @@ class CouplingLab(Lab):
         if alignment.total:
             self.player.playing = False
             raise ValueError("with the total mass only there are no half-steps to take")
-        if alignment.steps == SHOWN_STEPS and self.player.playing:
+        steps = 0 if alignment.steps is None or alignment.steps >= SHOWN_STEPS else alignment.steps + 1
+        self.change(steps=steps)
+        if steps == SHOWN_STEPS:
             self.player.playing = False
-            return
-        steps = alignment.steps
-        self.change(steps=0 if steps is None or steps >= SHOWN_STEPS else steps + 1)
 
     def _reset(self) -> None:
         """The data's first state, with the seed kept."""
@@ -235,18 +253,17 @@ class CouplingLab(Lab):
 
     def _first_state(self, values: dict[str, Any] | None) -> State:
         if values is not None:
-            state = State.from_dict(values)
-            if (state.choice.name == OWN) != (self._own is not None):
-                raise ValueError(
-                    "this state shows your own embeddings: give z and w again"
-                    if self._own is None
-                    else f"this state shows {state.choice.name!r}: leave out z and w"
-                )
-            return state
-        choice = START.choice if self._own is None else Choice(name=OWN, n=len(self._own[0]))  # type: ignore[arg-type]
+            return State.from_dict(values)
+        choice = START.choice if self._own is None else Choice(name=OWN, n=len(self._own[0]))
         return State(choice, START.alignment)
 
     def _cloud(self, choice: Choice) -> Cloud:
+        if (choice.name == OWN) != (self._own is not None):
+            raise ValueError(
+                "this state shows your own embeddings: give z and w again"
+                if self._own is None
+                else f"this state shows {choice.name!r}: leave out z and w"
+            )
         if self._own is None:
             return cloud_of(choice)
         z, w, labels, labels_w = self._own
@@ -265,7 +282,7 @@ class CouplingLab(Lab):
         self.look.value = self._look_for()
         self.copy_code.text, self.copy_state.text = self.code(), json.dumps(self.state)
         self._show_controls()
-        self._point_at(*self.matrix.hover)
+        self._point_at(*(self.matrix.highlight if self.matrix.hover == NOWHERE else self.matrix.hover))
 
     def _draw_matrix(self) -> None:
         matrix, row_ratio, col_ratio = self.scene.sums

@@ -38,11 +38,13 @@ class Knob(NamedTuple):
 
 
 def data_knobs(only: str | None = None) -> dict[str, Knob]:
-    """Which data, and which cost between them; ``only`` that name, or all there are."""
+    """Which data, and which cost between them; ``only`` that name, or all there are, and how many pairs of them."""
     names = list(datasets.names()) if only is None else [only]
+    return _source_knobs(names) | ({} if only else _sample_knobs())
+
+
+def _source_knobs(names: list[str]) -> dict[str, Knob]:
     costs = [(name.replace("_", " "), name) for name in COSTS]
-    sizes = [(n, str(n)) for n in SIZES]
-    shares = [(k / 20, f"{5 * k} %") for k in range(21)]
     return {
         "data": Knob(
             widgets.Dropdown(options=names, description="data"),
@@ -54,6 +56,13 @@ def data_knobs(only: str | None = None) -> dict[str, Knob]:
             lambda state: state.alignment.cost,
             lambda state, cost: state.align(cost=cost),
         ),
+    }
+
+
+def _sample_knobs() -> dict[str, Knob]:
+    sizes = [(n, str(n)) for n in SIZES]
+    shares = [(k / 20, f"{5 * k} %") for k in range(21)]
+    return {
         "n": Knob(
             Slider(label="pairs", stops=sizes, colour="neutral"),
             lambda state: state.choice.n,

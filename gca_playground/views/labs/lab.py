@@ -26,8 +26,10 @@ class Lab(widgets.VBox):
 
     def close(self) -> None:
         """Take the lab off the page and let go of everything it holds."""
-        for child in _descendants(self):
-            child.close()
+        for widget in _descendants(self):
+            _let_go(widget)
+            widget.close()
+        _let_go(self)
         super().close()
 
 
@@ -43,6 +45,13 @@ def text(name: str, value: str = "") -> widgets.HTML:
     made = widgets.HTML(value)
     made.add_class(f"gca-{name}")
     return made
+
+
+def _let_go(widget: widgets.Widget) -> None:
+    """Close what ipywidgets keeps beside a widget: widgets, too."""
+    for part in ("layout", "style"):
+        if widget.has_trait(part):
+            getattr(widget, part).close()
 
 
 def _descendants(widget: widgets.Widget) -> list[widgets.Widget]:

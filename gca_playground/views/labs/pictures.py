@@ -11,6 +11,7 @@ import plotly.graph_objects as go
 from gca_playground.views import figures
 from gca_playground.views.labs.scene import Cloud, Scene
 from gca_playground.views.matrix_view import NOWHERE
+from gca_playground.views.theme import DARK, LIGHT
 
 CURVE_MARGIN = {"l": 44, "r": 12, "t": 8, "b": 34}
 MOST_RAYS = 5
@@ -69,7 +70,7 @@ class CloudPicture:
 
     def dress(self, cloud: Cloud, *, dark: bool) -> None:
         """The colours of a theme."""
-        colours = figures.DARK if dark else figures.LIGHT
+        colours = DARK if dark else LIGHT
         with self.widget.batch_update():
             figures.dress(self.widget, dark=dark)
             for trace in self.lines:
@@ -109,7 +110,7 @@ class CurvePicture:
 
     def dress(self, *, dark: bool) -> None:
         """The colours of a theme."""
-        colours = figures.DARK if dark else figures.LIGHT
+        colours = DARK if dark else LIGHT
         with self.widget.batch_update():
             figures.dress(self.widget, dark=dark, margin=CURVE_MARGIN)
             for trace, curve in zip(self.curves, figures.CURVES, strict=True):

@@ -6,6 +6,7 @@ everything the pictures and readouts need. No widget in sight.
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import warnings
 from dataclasses import dataclass, field
@@ -16,10 +17,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gca_playground._boundary import as_count, as_float_tensor, near
+from gca_playground._boundary import as_count, near
 from gca_playground.alignment import Alignment, kl_along
 from gca_playground.learning import datasets
-from gca_playground.learning.embedding import embed, flat
+from gca_playground.learning.embedding import embed, flat, two_views
 from gca_playground.transport import ConvergenceWarning, Plan
 from gca_playground.views import figures
 
@@ -50,7 +51,12 @@ class Choice:
     options: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Digits are shown to an encoder that has not seen them."""
+        """Keep the options to itself. Digits are shown to an encoder that has not seen them."""
+        if not isinstance(self.name, str):
+            raise TypeError(f"the name of the data must be a string, got {self.name!r}")
+        if not isinstance(self.options, dict):
+            raise TypeError(f"the options of the data are a dict, got {self.options!r}")
+        object.__setattr__(self, "options", copy.deepcopy(self.options))
         if self.name == "digits" and "split" not in self.options:
             object.__setattr__(self, "options", {"split": "test", **self.options})
 
@@ -60,7 +66,9 @@ class Choice:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Choice:
-        """Read back. Raises: ValueError for a field nobody knows."""
+        """Read back. Raises: TypeError for what is no dict, ValueError for a field nobody knows."""
+        if not isinstance(values, dict):
+            raise TypeError(f"the data of a state are a dict, got {values!r}")
         known = [f.name for f in dataclasses.fields(cls)]
         unknown = [name for name in values if name not in known]
         if unknown:
@@ -85,9 +93,15 @@ class Cloud:
     told: str
     noun: str = "class {}"
 
-    def called(self, k: int, *, column: bool = False) -> str:
-        """What to call a point: ", a 3" for a digit, ", class 2" else, nothing where there are no labels."""
-        labels = self.labels_w if column else self.labels
+    def row(self, k: int) -> str:
+        """What to call a point of the first view: "row 7, a 3" for a digit, else "row 7, class 2" or "row 7"."""
+        return f"row {k}{self._kind(self.labels, k)}"
+
+    def column(self, k: int) -> str:
+        """What to call a point of the second view."""
+        return f"column {k}{self._kind(self.labels_w, k)}"
+
+    def _kind(self, labels: list[Any] | None, k: int) -> str:
         return "" if labels is None else ", " + self.noun.format(labels[k])
 
 
@@ -109,26 +123,29 @@ def cloud_from(z: object, w: object, labels: Any, labels_w: Any, *, seed: int) -
 
     Given: ``z`` (n, d) and ``w`` (m, d), tensors or arrays; one label a point, or None.
     """
-    z, w = (as_float_tensor(x, name=name).detach().cpu() for x, name in ((z, "z"), (w, "w")))
-    if z.ndim != 2 or w.ndim != 2 or z.shape[1] != w.shape[1]:
-        raise ValueError(f"z and w must be (n, d) and (m, d), got {tuple(z.shape)} and {tuple(w.shape)}")
+    z, w = two_views(z, w)
     sides = figures.both_labels(labels, labels_w, (len(z), len(w)))
     rows = _sorted_sample(len(z), sides[0], seed)
     cols = rows if len(z) == len(w) else _sorted_sample(len(w), sides[1], seed)
-    told = f"your embeddings, {z.shape[1]} dimensions"
+    told = f"your embeddings, {z.shape[1]} dimension{'s' * (z.shape[1] > 1)}"
     if len(rows) < len(z) or len(cols) < len(w):
         told += f", a sample of {len(rows)} of {len(z)} rows and {len(cols)} of {len(w)} columns (seed {seed})"
-    chosen = [None if side is None else [side[k] for k in index] for side, index in zip(sides, (rows, cols), strict=True)]
-    return _cloud(z[rows], w[cols], *chosen, told, "class {}")
+    chosen = [
+        None if side is None else [side[k] for k in index] for side, index in zip(sides, (rows, cols), strict=True)
+    ]
+    return _cloud(z[rows], w[cols], chosen[0], chosen[1], told, "class {}")
 
 
 def _sorted_sample(count: int, labels: list[Any] | None, seed: int) -> list[int]:
     order = torch.randperm(count, generator=torch.Generator().manual_seed(seed))[:MOST_POINTS].sort().values.tolist()
-    return order if labels is None else sorted(order, key=lambda k: (str(type(labels[k])), labels[k]))
+    if labels is None:
+        return order
+    rank = {kind: k for k, kind in enumerate(figures.kinds_of(labels))}
+    return sorted(order, key=lambda k: rank[labels[k]])
 
 
 def _cloud(z: Tensor, w: Tensor, labels: Any, labels_w: Any, told: str, noun: str) -> Cloud:
-    *ends, drawn = flat(z, w, labels)
+    *ends, drawn = flat(z, w, labels, labels_w=labels_w)
     at, at_w = (side.numpy() for side in ends)
     return Cloud(z.double(), w.double(), labels, labels_w, (at, at_w), f"{told}; {drawn}", noun)
 
@@ -202,7 +219,7 @@ def _options(alignment: Alignment, start: Plan) -> dict[str, Any]:
     return {} if alignment.total or alignment.steps is not None else {"init": start, "max_steps": PATIENCE}
 
 
-class _patience(warnings.catch_warnings):  # noqa: N801
+class _patience(warnings.catch_warnings):
     """A lab shows the error that is left; it need not be warned of it."""
 
     def __enter__(self) -> None:

@@ -44,8 +44,10 @@ class State:
         view = values.get("view", "plan")
         if view not in VIEWS:
             raise ValueError(near(view, VIEWS, what="view"))
-        choice = Choice.from_dict(values.get("data", {}))
-        return cls(choice, Alignment.from_dict(first_alignment(choice).to_dict() | values.get("alignment", {})), view)
+        choice, knobs = Choice.from_dict(values.get("data", {})), values.get("alignment", {})
+        if not isinstance(knobs, dict):
+            raise TypeError(f"the alignment of a state is a dict, got {knobs!r}")
+        return cls(choice, Alignment.from_dict(first_alignment(choice).to_dict() | knobs), view)
 
     def align(self, **knobs: Any) -> State:
         """Other knobs."""
@@ -87,18 +89,19 @@ def script(state: State) -> str:
         f"alignment = gca.Alignment.from_dict({knobs!r})\n"
         "plan = alignment.plan(z.double(), w.double())\n"
         'print(f"loss {alignment.value(plan):.6f}")\n'
-        "*ends, drawn = gca.flat(z, w, labels)\n"
-        "gca.figures.coupling(plan, ends, labels).show()\n"
+        "*ends, drawn = gca.flat(z, w, labels, labels_w=labels_w)\n"
+        "gca.figures.coupling(plan, ends, labels, labels_w=labels_w).show()\n"
     )
 
 
 def _data_lines(choice: Choice) -> str:
     if choice.name == OWN:
-        return "z, w, labels = ...  # your embeddings (n, d) and (m, d), and one label a point or None\n"
+        return "z, w, labels, labels_w = ...  # your embeddings, tensors (n, d) and (m, d), and their labels or None\n"
     arguments = {"n": choice.n, "mismatched": choice.mismatched, "seed": choice.seed, **choice.options}
     listed = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
     return (
         f"data = gca.datasets.load({choice.name!r}, {listed})\n"
         "z, w, told = gca.embed(data)\n"
-        "labels = data.labels\n"
+        "order = data.labels.argsort(stable=True)  # by class, so that the plan shows blocks\n"
+        "z, w, labels, labels_w = z[order], w[order], data.labels[order], data.labels[data.partner][order]\n"
     )

@@ -8,7 +8,6 @@ from gca_playground.alignment import Alignment, place
 from gca_playground.transport import EXACT, FREE, Bounded, Constraint
 from gca_playground.views.labs.scene import Cloud, Scene
 
-
 MATRIX_HEADS = {
     "plan": (
         'the plan P · <span class="gca-rows-word">row sums ▮</span> '
@@ -80,24 +79,19 @@ def about(scene: Scene, row: int, col: int) -> str:
     """One sentence about a row, a column (-1 for none) or a cell."""
     cloud, matrix = scene.cloud, scene.matrix
     if row >= 0 and col >= 0:
-        return f"row {row}{cloud.called(row)} → column {col}{cloud.called(col, column=True)}: P = {number(matrix[row, col])}"
+        return f"{cloud.row(row)} → {cloud.column(col)}: P = {number(matrix[row, col])}"
     if row >= 0:
-        return f"row {row}{cloud.called(row)}: " + _spread(matrix[row], row, scene.paired, "its pair", cloud, column=True)
-    return f"column {col}{cloud.called(col, column=True)} receives {number(matrix[:, col].sum())}: " + _spread(
-        matrix[:, col], col, scene.paired, "from its pair", cloud, column=False
-    )
-
-
-def _spread(mass: np.ndarray, own: int, paired: bool, pair: str, cloud: Cloud, *, column: bool) -> str:
-    others = mass.copy()
-    if paired:
-        others[own] = -1.0
-    first = int(others.argmax())
-    what = f"{'column' if column else 'row'} {first}{cloud.called(first, column=column)}"
-    best = f"{number(mass[first])} {'to' if column else 'from'} {what}"
-    if not paired:
-        return f"P = {best}"
-    return f"P = {number(mass[own])} {'to ' if column else ''}{pair}" + ("" if len(mass) == 1 else f", {best}")
+        mass, own, other, to = matrix[row], row, cloud.column, "to"
+        subject = f"{cloud.row(row)}: P = "
+    else:
+        mass, own, other, to = matrix[:, col], col, cloud.row, "from"
+        subject = f"{cloud.column(col)} receives {number(mass.sum())}: P = "
+    rest = np.where(np.arange(len(mass)) == own, -1.0, mass) if scene.paired else mass
+    first = int(rest.argmax())
+    parts = [f"{number(mass[own])} {to} its pair"] if scene.paired else []
+    if rest[first] >= 0:
+        parts.append(f"{number(mass[first])} {to} {other(first)}")
+    return subject + ", ".join(parts)
 
 
 def number(x: float) -> str:

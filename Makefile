@@ -1,0 +1,62 @@
+# The commands of this project. `make help` lists them.
+
+PYTHON ?= python3
+VENV ?= .venv
+# Passed on: `make lab ARGS=--no-browser`, `make test ARGS="tests/transport -x"`.
+ARGS ?=
+# Another place to look for torch. The CPU build, much smaller on Linux:
+#   make lab TORCH_INDEX=https://download.pytorch.org/whl/cpu
+TORCH_INDEX ?=
+WORKERS ?= 2
+
+BIN := $(VENV)/bin
+INSTALL = $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt \
+	$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
+PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+
+.PHONY: help lab test fast lint format bench clean
+
+help: ## this list
+	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*##/\t/' | expand -t 12
+
+lab: $(VENV)/.lab ## open JupyterLab on the course
+	$(BIN)/gca-playground $(ARGS)
+
+test: $(VENV)/.test ## every test: units, laws, references, notebooks, browser
+	$(PYTEST) $(ARGS)
+
+fast: $(VENV)/.test ## the tests that need neither browser nor notebook
+	$(PYTEST) -m "not browser and not slow" tests $(ARGS)
+
+lint: $(VENV)/.test ## style, types, the floors, spelling
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/codespell
+
+format: $(VENV)/.test ## put the style right
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.test ## every benchmark, one after the other
+	@set -e; for file in $$(grep -l __main__ benchmarks/*.py); do echo "== $$file"; $(BIN)/python $$file $(ARGS); done
+
+clean: ## remove the environment and everything made
+	rm -rf $(VENV) build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+# An environment is made once, and again when what it holds is declared anew.
+$(VENV)/.python:
+	@$(PYTHON) -c 'import sys; v = sys.version_info; \
+	sys.exit(None if v >= (3, 11) else "Python 3.11 or newer is needed, this is %d.%d: make PYTHON=python3.12 ..." % v[:2])'
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.lab: $(VENV)/.python pyproject.toml constraints.txt
+	$(INSTALL) -e ".[app]"
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.python pyproject.toml constraints.txt
+	$(INSTALL) -e ".[test]"
+	@touch $@

@@ -1,0 +1,92 @@
+"""A real JupyterLab on this machine alone, and a notebook in it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import nbformat
+
+from gca_playground.cli import SETTINGS, lab_arguments
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE = 60.0
+
+
+class Server(NamedTuple):
+    """Where a running JupyterLab answers, and the folder that it serves."""
+
+    url: str
+    token: str
+    folder: Path
+
+    def address(self, notebook: str) -> str:
+        """Of a notebook, alone on its page."""
+        return f"{self.url}doc/tree/{notebook}?token={self.token}"
+
+    def write(self, name: str, *cells: str) -> str:
+        """Write a notebook of these code cells."""
+        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+        notebook.metadata.kernelspec = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        nbformat.write(notebook, self.folder / name)
+        return name
+
+
+@contextmanager
+def jupyterlab(home: Path) -> Iterator[Server]:
+    """JupyterLab with everything it keeps in ``home``; its log is ``home/log``."""
+    folder, settings, runtime = (home / name for name in ("work", "settings", "runtime"))
+    for place in (folder, settings, runtime):
+        place.mkdir()
+    (settings / "overrides.json").write_text(json.dumps(SETTINGS))
+    more = (f"--ServerApp.root_dir={folder}", "--ServerApp.ip=127.0.0.1", "--LabApp.expose_app_in_browser=True")
+    command = [sys.executable, "-m", "jupyterlab", *lab_arguments(None, str(settings), browser=False, more=more)]
+    with (home / "log").open("w") as log:
+        process = subprocess.Popen(command, env=_environment(home, runtime), stdout=log, stderr=log)
+        try:
+            yield _started(process, runtime, folder, home / "log")
+        finally:
+            process.terminate()  # it ends its kernels
+            process.wait(PATIENCE)
+
+
+def _environment(home: Path, runtime: Path) -> dict[str, str]:
+    """Nothing of the user's own: settings, workspaces and start-up files are those of ``home``."""
+    places = ("JUPYTER_CONFIG_DIR", "JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR", "IPYTHONDIR")
+    own = {name: str(home / name.lower()) for name in places}
+    path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH", ""))))
+    return os.environ | own | {"JUPYTER_RUNTIME_DIR": str(runtime), "PYTHONPATH": path}
+
+
+def _started(process: subprocess.Popen[bytes], runtime: Path, folder: Path, log: Path) -> Server:
+    """Wait until the server has written down where it is."""
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end and process.poll() is None:
+        for file in runtime.glob("jpserver-*.json"):
+            try:
+                told = json.loads(file.read_text())
+            except json.JSONDecodeError:
+                continue  # not yet written to its end
+            return Server(told["url"], told["token"], folder)
+        time.sleep(0.1)
+    raise RuntimeError(f"JupyterLab did not start:\n{log.read_text()}")
+
+
+def open_notebook(page: Any, server: Server, name: str) -> None:
+    """Show a notebook, run all its cells and wait until they are done."""
+    page.goto(server.address(name))
+    page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for(timeout=1000 * PATIENCE)
+    run(page, "notebook:run-all-cells")
+    page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for(timeout=1000 * PATIENCE)
+
+
+def run(page: Any, command: str, **arguments: Any) -> None:
+    """One of JupyterLab's own commands, as its menus run them."""
+    page.evaluate("([name, given]) => window.jupyterapp.commands.execute(name, given)", [command, arguments])

@@ -1,0 +1,184 @@
+"""What the files around the package promise each other."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+import gca_playground
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+NOTEBOOKS = sorted(path for path in (ROOT / "notebooks").rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts)
+PICTURES = ("image/", "application/vnd.plotly", "application/vnd.jupyter.widget")
+
+
+# ------------------------------------------------------------------------------------------ versions
+
+
+def pins() -> dict[str, str]:
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    pinned = [line.split("==") for line in lines if line and not line.startswith("#")]
+    return {canonicalize_name(name): version for name, version in pinned}
+
+
+def declared() -> list[Requirement]:
+    groups = [PROJECT["dependencies"], *PROJECT["optional-dependencies"].values()]
+    requirements = [Requirement(line) for group in groups for line in group]
+    return [requirement for requirement in requirements if requirement.name != PROJECT["name"]]
+
+
+@pytest.mark.parametrize("requirement", declared(), ids=lambda requirement: requirement.name)
+def test_every_dependency_is_pinned_within_its_bounds(requirement):
+    version = pins().get(canonicalize_name(requirement.name))
+    assert version is not None, f"constraints.txt does not pin {requirement.name}"
+    assert requirement.specifier.contains(version)
+
+
+def test_the_version_is_one():
+    version = gca_playground.__version__
+    assert f"\nversion: {version}\n" in (ROOT / "CITATION.cff").read_text()
+    assert re.search(rf"^## (\[)?{re.escape(version)}\b", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+
+
+# ------------------------------------------------------------------------------------------ words that must be true
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
+def test_commands_in_the_pages_exist(page):
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = set(re.findall(r"(?:^|`)make ([a-z]+)", (ROOT / page).read_text(), re.MULTILINE))
+    assert named
+    assert named <= targets
+
+
+def test_the_two_commands_stand_at_the_top_of_the_readme():
+    top = (ROOT / "README.md").read_text().splitlines()[:25]
+    assert any(line.startswith("make lab") for line in top)
+    assert any(line.startswith("make test") for line in top)
+
+
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
+def test_files_that_the_pages_point_to_exist(page):
+    text = (ROOT / page).read_text()
+    targets = re.findall(r"\]\(([^)#]+)\)|(?:src|srcset)=\"([^\"]+)\"", text)
+    local = {target for pair in targets for target in pair if target and "://" not in target}
+    assert not [target for target in local if not (ROOT / target).exists()]
+
+
+def test_the_python_in_the_readme_runs():
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert blocks
+    for block in blocks:
+        exec(compile(block, "README.md", "exec"), {})
+
+
+# ------------------------------------------------------------------------------------------ floors
+
+
+def lint_imports(folder: Path) -> subprocess.CompletedProcess[str]:
+    program = "from importlinter.cli import lint_imports_command; lint_imports_command()"
+    command = [sys.executable, "-c", program, "--no-cache"]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    ("module", "line", "contract"),
+    [
+        ("transport/__init__.py", "import gca_playground.views", "Each floor imports only from below"),
+        ("learning/__init__.py", "import gca_playground.cli", "Each floor imports only from below"),
+        ("alignment/__init__.py", "import plotly", "Only the views draw"),
+        ("transport/__init__.py", "import numpy", "Transport is torch alone"),
+        ("views/__init__.py", "import ot", "POT is what we compare with"),
+        ("stray.py", "", "Each floor imports only from below"),
+    ],
+)
+def test_a_broken_arrow_is_caught(tmp_path, module, line, contract):
+    shutil.copytree(ROOT / "gca_playground", tmp_path / "gca_playground")
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    with (tmp_path / "gca_playground" / module).open("a") as file:
+        file.write(f"\n{line}\n")
+    done = lint_imports(tmp_path)
+    assert done.returncode == 1
+    assert re.search(rf"^{contract}.*BROKEN", done.stdout, re.MULTILINE)
+
+
+def test_importing_the_package_is_light():
+    program = (
+        "import sys, torch, numpy; before = set(sys.modules); import gca_playground as gca;"
+        "gca.solve, gca.Alignment, gca.datasets;"
+        "heavy = {'plotly', 'ipywidgets', 'anywidget', 'ot', 'sklearn', 'scipy', 'pandas', 'dask', 'jupyterlab'};"
+        "print(sorted(heavy & (set(sys.modules) - before)))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_every_public_name_is_there():
+    assert sorted(gca_playground.__all__) == dir(gca_playground)
+    for name in gca_playground.__all__:
+        assert getattr(gca_playground, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'solv'"):
+        gca_playground.solv  # noqa: B018  the access is the test
+
+
+def test_the_doctor_speaks_where_torch_is_missing():
+    program = "import sys; sys.modules['torch'] = None; from gca_playground.cli import main; sys.exit(main(['doctor']))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "torch cannot be imported" in done.stdout
+
+
+# ------------------------------------------------------------------------------------------ notebooks
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebooks_keep_text_and_no_pictures(path):
+    notebook = json.loads(path.read_text())
+    assert "widgets" not in notebook["metadata"]
+    kinds = {
+        kind
+        for cell in notebook["cells"]
+        for output in cell.get("outputs", [])
+        for kind in output.get("data", {})
+        if kind.startswith(PICTURES)
+    }
+    assert not kinds
+
+
+def change_a_printed_number(notebook: dict) -> str:
+    """Change the last digit of the first checked output that holds a number; returns the changed line."""
+    for cell in notebook["cells"]:
+        if "NBVAL_IGNORE_OUTPUT" in "".join(cell["source"]) or "outputs" not in cell:
+            continue
+        for output in cell["outputs"]:
+            lines = output.get("text") or output.get("data", {}).get("text/plain", [])
+            for number, line in enumerate(lines):
+                if found := re.search(r"\d(?=\D*$)", line):
+                    digit = str((int(found[0]) + 1) % 10)
+                    lines[number] = line[: found.start()] + digit + line[found.end() :]
+                    return lines[number]
+    raise LookupError("no checked output holds a number")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not NOTEBOOKS, reason="there is no notebook yet")
+def test_a_changed_number_in_a_notebook_is_seen(tmp_path):
+    notebook = json.loads(NOTEBOOKS[0].read_text())
+    changed = change_a_printed_number(notebook)
+    (tmp_path / "changed.ipynb").write_text(json.dumps(notebook))
+    command = [sys.executable, "-m", "pytest", "-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT)]
+    command += ["-p", "no:cacheprovider", "-q", str(tmp_path / "changed.ipynb")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stdout
+    assert "1 failed" in done.stdout, done.stdout
+    assert changed.strip() in done.stdout
