@@ -7,9 +7,9 @@ leading batch dimensions. The aliases are checked by beartype while the tests ru
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-Embeddings = Float[Tensor, "*batch n d"]
+Embeddings = Float[Tensor, "*#batch n d"]
 """Points of the first view, one a row."""
-OtherEmbeddings = Float[Tensor, "*batch m d"]
+OtherEmbeddings = Float[Tensor, "*#batch m d"]
 """Points of the second view, one a row."""
 Cost = Float[Tensor, "*batch n m"]
 """What it costs to couple row i with column j."""

@@ -131,13 +131,6 @@ def test_every_public_name_is_there():
         gca_playground.solv  # noqa: B018  the access is the test
 
 
-def test_the_doctor_speaks_where_torch_is_missing():
-    program = "import sys; sys.modules['torch'] = None; from gca_playground.cli import main; sys.exit(main(['doctor']))"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert "torch cannot be imported" in done.stdout
-
-
 # ------------------------------------------------------------------------------------------ notebooks
 
 
@@ -155,8 +148,8 @@ def test_notebooks_keep_text_and_no_pictures(path):
     assert not kinds
 
 
-def change_a_printed_number(notebook: dict) -> str:
-    """Change the last digit of the first checked output that holds a number; returns the changed line."""
+def change_a_printed_number(notebook: dict) -> None:
+    """Change the last digit of the first checked output that holds a number."""
     for cell in notebook["cells"]:
         if "NBVAL_IGNORE_OUTPUT" in "".join(cell["source"]) or "outputs" not in cell:
             continue
@@ -166,7 +159,7 @@ def change_a_printed_number(notebook: dict) -> str:
                 if found := re.search(r"\d(?=\D*$)", line):
                     digit = str((int(found[0]) + 1) % 10)
                     lines[number] = line[: found.start()] + digit + line[found.end() :]
-                    return lines[number]
+                    return
     raise LookupError("no checked output holds a number")
 
 
@@ -174,11 +167,10 @@ def change_a_printed_number(notebook: dict) -> str:
 @pytest.mark.skipif(not NOTEBOOKS, reason="there is no notebook yet")
 def test_a_changed_number_in_a_notebook_is_seen(tmp_path):
     notebook = json.loads(NOTEBOOKS[0].read_text())
-    changed = change_a_printed_number(notebook)
+    change_a_printed_number(notebook)
     (tmp_path / "changed.ipynb").write_text(json.dumps(notebook))
     command = [sys.executable, "-m", "pytest", "-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT)]
-    command += ["-p", "no:cacheprovider", "-q", str(tmp_path / "changed.ipynb")]
+    command += ["-p", "no:cacheprovider", "-x", "-q", str(tmp_path / "changed.ipynb")]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 1, done.stdout
-    assert "1 failed" in done.stdout, done.stdout
-    assert changed.strip() in done.stdout
+    assert "Cell outputs differ" in done.stdout, done.stdout

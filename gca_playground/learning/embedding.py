@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Iterable
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -10,12 +13,14 @@ from gca_playground.learning.encoders import Embedded, embed_digits, pca
 from gca_playground.learning.pairs import Pairs
 
 
-def embed(data: Pairs) -> Embedded:
+def embed(data: object) -> Embedded:
     """The two views of ``data`` as embeddings, and in words by what.
 
     Digits go through the small encoder that ``encoders.digits_encoder`` trains; every other set is shown as it is.
-    Raises: ValueError where the two views do not live in one space.
+    Raises: TypeError for what is no ``Pairs``, ValueError where the two views do not live in one space.
     """
+    if not isinstance(data, Pairs):
+        raise TypeError(f"data must be Pairs, as datasets.load gives them, got {type(data).__name__}")
     if data.name == "digits":
         return embed_digits(data)
     if data.view1.shape[1] != data.view2.shape[1]:
@@ -37,8 +42,8 @@ def flat(z: object, w: object, labels: object = None, *, labels_w: object = None
     """
     z, w = two_views(z, w)
     labels_w = labels if labels_w is None and len(z) == len(w) else labels_w
-    known = labels is not None and labels_w is not None
-    classes = _classes([*_listed(labels, len(z), "labels"), *_listed(labels_w, len(w), "labels_w")]) if known else None
+    sides = as_labels(labels, len(z), name="labels"), as_labels(labels_w, len(w), name="labels_w")
+    classes = None if sides[0] is None or sides[1] is None else _classes(sides[0] + sides[1])
     points, told = _flat(torch.cat([z, w]), classes)
     return points[: len(z)], points[len(z) :], told
 
@@ -71,14 +76,20 @@ def _flat(points: Tensor, classes: Tensor | None) -> tuple[Tensor, str]:
     return pca(points), "drawn by PCA"
 
 
-def _listed(labels: object, count: int, name: str) -> list[object]:
-    values = labels.tolist() if hasattr(labels, "tolist") else list(labels)  # type: ignore[call-overload]
+def as_labels(labels: object, count: int, *, name: str) -> list[Any] | None:
+    """One label a point as a plain list; None stays None. Raises: TypeError, ValueError that name what is needed."""
+    if labels is None:
+        return None
+    values = labels.tolist() if hasattr(labels, "tolist") else labels
+    values = list(values) if isinstance(values, Iterable) else [[]]
+    if not all(isinstance(value, Hashable) for value in values):
+        raise TypeError(f"{name} must be a list of numbers or words, got {labels!r:.60}")
     if len(values) != count:
         raise ValueError(f"{name} must hold one label a point, {count}, got {len(values)}")
     return values
 
 
-def _classes(labels: list[object]) -> Tensor:
+def _classes(labels: list[Any]) -> Tensor:
     """Labels of any kind as 0, 1, 2, ..."""
     kinds = {kind: k for k, kind in enumerate(dict.fromkeys(labels))}
     return torch.tensor([kinds[label] for label in labels])

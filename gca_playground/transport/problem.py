@@ -9,6 +9,7 @@ keep their meaning.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -50,6 +51,14 @@ class Marginal:
         """How far each element is from its own optimality (``constraint.error``); 0 where it stays empty."""
         error = self.constraint.error(potential, lse, self.log_mass, self.epsilon)
         return error if self.dead is None else error.masked_fill(self.dead, 0.0)
+
+    def miss(self, potential: Side, lse: Side) -> Side:
+        """``error`` as a tolerance sees it: a soft side's divided by rho where rho > 1.
+
+        So it ends at what an exact side has, and rounding, which rho magnifies, does not keep a loop going.
+        """
+        rho = self.constraint.rho if isinstance(self.constraint, Soft) else 1.0
+        return self.error(potential, lse) / (max(rho, 1.0) if math.isfinite(rho) else 1.0)
 
 
 @dataclass(frozen=True, eq=False)

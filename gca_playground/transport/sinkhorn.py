@@ -67,7 +67,7 @@ def converge(problem: Problem, kernel: DenseKernel, f: Rows, g: Cols, *, tol: fl
         g = cols.potential(kernel.cols(f))
         lse = kernel.rows(g)
         change = torch.maximum(_change(f, f_old), _change(g, g_old)) / problem.epsilon
-        if torch.maximum(change, rows.error(f, lse).amax()).item() <= tol:
+        if torch.maximum(change, rows.miss(f, lse).amax()).item() <= tol:
             return Converged(f, g, steps, True)
         shift = mass_shift(rows, cols, f, g)
         if shift is not None:

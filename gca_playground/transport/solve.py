@@ -53,8 +53,8 @@ def solve(
         forbidden: boolean (..., n, m); these pairs get no mass.
         reference: "counting" (entropy sum P (log P - 1)) or "product" (KL(P | a x b)).
         init: potentials (f, g) in cost units, or a Plan, to start from.
-        tol: of convergence: the marginal error of the rows as ``Plan.row_error`` defines it, and the change of the
-            potentials / epsilon over an iteration.
+        tol: of convergence: the marginal error of the rows as ``Plan.row_error`` defines it (a soft side's divided by
+            rho where rho > 1), and the change of the potentials / epsilon over an iteration.
         max_steps: half-steps after which convergence is given up with a ``ConvergenceWarning``.
         method: "auto", "scaling" (a fixed kernel; says so where that loses digits) or "log" (log-sum-exp always).
 

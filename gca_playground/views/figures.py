@@ -6,15 +6,20 @@ Plain plotly figures, for notebooks and scripts; the labs take the same traces i
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import plotly.graph_objects as go
+from plotly.basedatatypes import BaseFigure
 from plotly.subplots import make_subplots
 
 from gca_playground._boundary import as_float_tensor
+from gca_playground.learning.embedding import as_labels
 from gca_playground.transport import Plan
 from gca_playground.views.theme import DARK, LIGHT
+
+AnyFigure = TypeVar("AnyFigure", bound=BaseFigure)
+"""A plain figure or a live one."""
 
 CLASS_COLOURS = (
     "#4477AA", "#EE6677", "#228833", "#B8A82E", "#44B4D8",
@@ -157,15 +162,17 @@ def line_traces(lines: list[Segments], *, dark: bool = False) -> list[go.Scatter
 
 
 def clouds(
-    plan: Plan | np.ndarray, ends: tuple[Any, Any], labels: Any = None, *, labels_w: Any = None, dark: bool = False
+    plan: object, ends: Sequence[Any], labels: Any = None, *, labels_w: Any = None, dark: bool = False
 ) -> go.Figure:
     """The two views as points and the plan between them as lines.
 
-    Given: a plan (n, m); the points to draw, (n, 2) and (m, 2); ``labels`` of the rows, and of the columns
+    Given: a plan (n, m), or its matrix; the points to draw, (n, 2) and (m, 2); ``labels`` of the rows, and of the columns
     (``labels_w``; the rows' unless given, where n = m).
     """
     shares = row_shares(plan)
-    points = (_points(ends[0]), _points(ends[1]))
+    points = _points(ends[0]), _points(ends[1])
+    if (len(points[0]), len(points[1])) != shares.shape:
+        raise ValueError(f"there must be a point a row and one a column of {shares.shape}, got {[*map(len, points)]}")
     sides = both_labels(labels, labels_w, shares.shape)
     figure = go.Figure([*line_traces(mass_lines(shares, points), dark=dark), *cloud_traces(points, sides)])
     figure.update_layout(annotations=class_names(points, sides, dark=dark))
@@ -241,7 +248,7 @@ def _visible(x: np.ndarray, y: np.ndarray) -> Segments:
 
 
 def coupling(
-    plan: Plan, ends: tuple[Any, Any] | None = None, labels: Any = None, *, labels_w: Any = None, dark: bool = False
+    plan: Plan, ends: Sequence[Any] | None = None, labels: Any = None, *, labels_w: Any = None, dark: bool = False
 ) -> go.Figure:
     """The plan as a matrix with its row and column sums, and beside it the clouds if ``ends`` are given."""
     matrix, row_ratio, col_ratio = numbers(plan)
@@ -278,10 +285,13 @@ def numbers(plan: Plan) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return matrix, np.nan_to_num(rows), np.nan_to_num(cols)
 
 
-def row_shares(plan: Plan | np.ndarray) -> np.ndarray:
-    """The plan in shares of a row's mass."""
+def row_shares(plan: object) -> np.ndarray:
+    """The plan in shares of a row's mass; a matrix as it is."""
     if not isinstance(plan, Plan):
-        return as_float_tensor(plan, name="plan").double().numpy()
+        shares = as_float_tensor(plan, name="plan").detach().cpu().double().numpy()
+        if shares.ndim != 2:
+            raise ValueError(f"plan must be a Plan or a matrix (n, m), got shape {shares.shape}")
+        return shares
     mass = plan.row_mass.clamp_min(plan.row_mass.max() * 1e-12)
     return (plan.matrix / mass[..., None]).detach().cpu().double().numpy()
 
@@ -290,10 +300,10 @@ def both_labels(labels: Any, labels_w: Any, shape: tuple[int, int]) -> tuple[lis
     """Labels of rows and columns as plain lists. Raises: ValueError that names the length it should have."""
     if labels_w is None and shape[0] == shape[1]:
         labels_w = labels
-    return _labels(labels, shape[0], "labels"), _labels(labels_w, shape[1], "labels_w")
+    return as_labels(labels, shape[0], name="labels"), as_labels(labels_w, shape[1], name="labels_w")
 
 
-def frame(figure: go.Figure, points: tuple[np.ndarray, np.ndarray]) -> go.Figure:
+def frame(figure: AnyFigure, points: tuple[np.ndarray, np.ndarray]) -> AnyFigure:
     """Fix the axes to the points with a margin, one unit as long in x as in y."""
     both = np.concatenate(points)
     low, high = both.min(0), both.max(0)
@@ -303,7 +313,7 @@ def frame(figure: go.Figure, points: tuple[np.ndarray, np.ndarray]) -> go.Figure
     return figure
 
 
-def dress(figure: go.Figure, *, dark: bool, margin: dict[str, int] | None = None) -> go.Figure:
+def dress(figure: AnyFigure, *, dark: bool, margin: dict[str, int] | None = None) -> AnyFigure:
     """The colours of a theme, a transparent ground, and margins that fit a lab."""
     colours = DARK if dark else LIGHT
     axis = {
@@ -329,12 +339,3 @@ def _points(value: Any) -> np.ndarray:
     if points.ndim != 2 or points.shape[1] != 2:
         raise ValueError(f"points to draw must have shape (n, 2), got {points.shape}")
     return points
-
-
-def _labels(labels: Any, n: int, name: str) -> list[Any] | None:
-    if labels is None:
-        return None
-    values = labels.tolist() if hasattr(labels, "tolist") else list(labels)
-    if len(values) != n or any(isinstance(value, list) for value in values):
-        raise ValueError(f"{name} must hold one label a point, {n}, got shape {np.shape(labels)}")
-    return values

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any, NamedTuple
 
@@ -34,6 +35,13 @@ def views_of(state: dict[str, Any]) -> Views:
     return Views(z, w, data.labels[order], data.labels[data.partner][order])
 
 
+def mismatched_of(state: dict[str, Any]) -> list[bool]:
+    """Which of the pairs are wrong, in the order in which the lab shows them."""
+    choice = dict(state["data"])
+    data = gca.datasets.load(choice.pop("name"), **choice.pop("options"), **choice)
+    return data.mismatched[torch.argsort(data.labels, stable=True)].tolist()
+
+
 def cost_of(name: str, views: Views) -> Tensor:
     z, w = views.z[:, None, :], views.w[None, :, :]
     if name == "cosine":
@@ -50,6 +58,15 @@ def log_plan_of(state: dict[str, Any], cost: Tensor) -> Tensor:
     steps = PLENTY if knobs["steps"] is None else knobs["steps"]
     sides = plain.Sides(_side(knobs["rows"]), _side(knobs["cols"]), *plain.unit_masses(cost))
     return plain.log_plan(cost, knobs["epsilon"], sides, steps)
+
+
+def path_of(state: dict[str, Any], steps: int) -> tuple[list[np.ndarray], list[tuple[np.ndarray, np.ndarray]]]:
+    """P and (f, g) after 0, 1, ..., ``steps`` half-steps."""
+    knobs, cost = state["alignment"], cost_of(state["alignment"]["cost"], views_of(state))
+    sides = plain.Sides(_side(knobs["rows"]), _side(knobs["cols"]), *plain.unit_masses(cost))
+    plans = [log.exp().numpy() for log in plain.log_plans(cost, knobs["epsilon"], sides, steps)]
+    walk = itertools.islice(plain.potentials(cost, knobs["epsilon"], sides), steps + 1)
+    return plans, [(f.numpy(), g.numpy()) for f, g in walk]
 
 
 def plan_of(state: dict[str, Any], views: Views | None = None) -> np.ndarray:

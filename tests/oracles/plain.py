@@ -48,7 +48,12 @@ def project(lse: Tensor, mass: Tensor, constraint: Constraint, epsilon: float) -
 
 
 def potentials(
-    cost: Tensor, epsilon: float, sides: Sides, *, start: tuple[Tensor, Tensor] | None = None, columns_first: bool = False
+    cost: Tensor,
+    epsilon: float,
+    sides: Sides,
+    *,
+    start: tuple[Tensor, Tensor] | None = None,
+    columns_first: bool = False,
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """(f, g) at the start and after each half-step, for ever."""
     f, g = (torch.zeros_like(sides.a), torch.zeros_like(sides.b)) if start is None else start

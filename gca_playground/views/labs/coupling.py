@@ -56,7 +56,7 @@ class CouplingLab(Lab):
         *,
         labels: Any = None,
         labels_w: Any = None,
-        state: dict[str, Any] | None = None,
+        state: object = None,
     ) -> None:
         if (z is None) != (w is None):
             raise TypeError("give both embeddings, z and w, or neither")
@@ -77,7 +77,7 @@ class CouplingLab(Lab):
 
     @classmethod
     def from_state(
-        cls, state: dict[str, Any], z: object = None, w: object = None, *, labels: Any = None, labels_w: Any = None
+        cls, state: object, z: object = None, w: object = None, *, labels: Any = None, labels_w: Any = None
     ) -> CouplingLab:
         """The lab in a state that ``lab.state`` gave; with the embeddings again where it showed your own.
 
@@ -91,7 +91,7 @@ class CouplingLab(Lab):
         return self._state.to_dict()
 
     @state.setter
-    def state(self, values: dict[str, Any]) -> None:
+    def state(self, values: object) -> None:
         with self.guard.lock:
             self._go(State.from_dict(values))
 
@@ -251,7 +251,7 @@ class CouplingLab(Lab):
         self._draw()
         self.guard.clear()
 
-    def _first_state(self, values: dict[str, Any] | None) -> State:
+    def _first_state(self, values: object) -> State:
         if values is not None:
             return State.from_dict(values)
         choice = START.choice if self._own is None else Choice(name=OWN, n=len(self._own[0]))

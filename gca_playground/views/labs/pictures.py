@@ -37,11 +37,19 @@ class CloudPicture:
 
     def on_point(self, callback: Callable[[int, int], None]) -> None:
         """Call ``callback(row, column)`` for what the pointer is on, -1 for none."""
+
+        def hears(what: Callable[[int], tuple[int, int]]) -> Callable[[Any, Any, Any], None]:
+            def told(_: Any, found: Any, __: Any) -> None:
+                for k in found.point_inds[:1]:  # plotly tells every trace of every event: most find no point
+                    callback(*what(k))
+
+            return told
+
         rows, cols = self.points
-        rows.on_hover(lambda _, found, __: callback(found.point_inds[0], -1))
-        cols.on_hover(lambda _, found, __: callback(-1, found.point_inds[0]))
+        rows.on_hover(hears(lambda k: (k, -1)))
+        cols.on_hover(hears(lambda k: (-1, k)))
         for trace in self.points:
-            trace.on_unhover(lambda *_: callback(*NOWHERE))
+            trace.on_unhover(hears(lambda _: NOWHERE))
 
     def show_cloud(self, cloud: Cloud, *, dark: bool) -> None:
         """Other points."""

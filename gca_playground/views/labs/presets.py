@@ -32,7 +32,7 @@ PRESETS = (
         "hubs",
         Choice(name="hubs", n=64),
         Alignment(epsilon=0.1, steps=1),
-        "Three columns take nearly all the mass, and the loss is large although every pair is right. One half-step "
+        "Three columns take two thirds of the mass, and the loss is large although every pair is right. One half-step "
         "more takes the hubs away: the columns' potential is the correction.",
     ),
     Preset(
@@ -61,7 +61,7 @@ PRESETS = (
         Choice(name="blobs", n=64, options={"classes": 1, "spread": 0.0}),
         Alignment(cost="squared_euclidean", epsilon=0.2, steps=1),
         "All points in one spot: the costs hardly differ, every row spreads evenly, and the loss is log n. More "
-        "half-steps change nothing; only a far smaller ε can tell the pairs apart.",
+        "half-steps change nothing, and a smaller ε makes it worse: what told the pairs apart is lost.",
     ),
 )
 """All presets, in the order of their buttons."""

@@ -52,10 +52,6 @@ class Choice:
 
     def __post_init__(self) -> None:
         """Keep the options to itself. Digits are shown to an encoder that has not seen them."""
-        if not isinstance(self.name, str):
-            raise TypeError(f"the name of the data must be a string, got {self.name!r}")
-        if not isinstance(self.options, dict):
-            raise TypeError(f"the options of the data are a dict, got {self.options!r}")
         object.__setattr__(self, "options", copy.deepcopy(self.options))
         if self.name == "digits" and "split" not in self.options:
             object.__setattr__(self, "options", {"split": "test", **self.options})
@@ -65,7 +61,7 @@ class Choice:
         return dataclasses.asdict(self)
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Choice:
+    def from_dict(cls, values: object) -> Choice:
         """Read back. Raises: TypeError for what is no dict, ValueError for a field nobody knows."""
         if not isinstance(values, dict):
             raise TypeError(f"the data of a state are a dict, got {values!r}")
@@ -73,6 +69,9 @@ class Choice:
         unknown = [name for name in values if name not in known]
         if unknown:
             raise ValueError(near(unknown[0], known, what="field of the data"))
+        for name, kind in (("name", str), ("options", dict)):
+            if not isinstance(values.get(name, kind()), kind):
+                raise TypeError(f"the {name} of the data must be a {kind.__name__}, got {values[name]!r}")
         return cls(**values)
 
     @property

@@ -47,11 +47,15 @@ class State:
         choice, knobs = Choice.from_dict(values.get("data", {})), values.get("alignment", {})
         if not isinstance(knobs, dict):
             raise TypeError(f"the alignment of a state is a dict, got {knobs!r}")
-        return cls(choice, Alignment.from_dict(first_alignment(choice).to_dict() | knobs), view)
+        first = first_alignment(choice).to_dict()
+        if knobs.get("total"):
+            first |= dict.fromkeys(("rows", "cols", "steps"))
+        return cls(choice, Alignment.from_dict(first | knobs), view)
 
     def align(self, **knobs: Any) -> State:
-        """Other knobs."""
-        return replace(self, alignment=self.alignment.change(**knobs))
+        """Other knobs; with the total mass only there are no sides and no steps."""
+        nothing = dict.fromkeys(("rows", "cols", "steps")) if knobs.get("total") else {}
+        return replace(self, alignment=self.alignment.change(**nothing | knobs))
 
     def choose(self, **changes: Any) -> State:
         """Other data of the same name."""
@@ -65,8 +69,7 @@ class State:
 
     def with_total(self, total: bool) -> State:
         """The total mass only; or back to exact sides and one half-step."""
-        sides = {"rows": None, "cols": None, "steps": None if total else 1}
-        return self.align(total=total, **sides)
+        return self.align(total=True) if total else self.align(total=False, steps=1)
 
 
 def first_alignment(choice: Choice) -> Alignment:

@@ -6,7 +6,7 @@ import numpy as np
 
 from gca_playground.alignment import Alignment, place
 from gca_playground.transport import EXACT, FREE, Bounded, Constraint
-from gca_playground.views.labs.scene import Cloud, Scene
+from gca_playground.views.labs.scene import Scene
 
 MATRIX_HEADS = {
     "plan": (

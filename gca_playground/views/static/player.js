@@ -21,14 +21,13 @@ function render({ model, el }) {
 
   function plan() {
     clearTimeout(timer);
-    const waiting = model.get("tick") !== model.get("acknowledged");
-    if (!model.get("playing") || waiting || signal.aborted) return;
+    if (!model.get("playing") || signal.aborted) return;
     const since = performance.now() - lastTick;
     timer = setTimeout(count, Math.max(0, model.get("interval_ms") - since));
   }
 
   function count() {
-    if (!model.get("playing") || model.get("tick") !== model.get("acknowledged")) return;
+    if (model.get("tick") !== model.get("acknowledged")) return;
     lastTick = performance.now();
     model.set("tick", model.get("tick") + 1);
     model.save_changes();

@@ -1,0 +1,82 @@
+"""How a self-check calls a student's function and reads what comes back, with its failures in words."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Generator, Tensor
+
+from gca_playground._boundary import as_float_tensor
+from gca_playground.check.verdict import Wrong
+
+CLOSE = {"rtol": 1e-4, "atol": 1e-5}
+"""Equal enough for an answer, also one computed in single precision."""
+
+
+def fresh() -> Generator:
+    """A new stream of random numbers; the global one stays where it is."""
+    generator = Generator()
+    generator.seed()
+    return generator
+
+
+def call(answer: Any, *, hint: str = "", **arguments: Any) -> Any:
+    """What the student's function returns for these arguments, given in this order.
+
+    Raises: Wrong when it is no function, or when it raises; ``hint`` is added where sizes did not fit.
+    """
+    if not callable(answer):
+        raise Wrong(f"give the function itself, without calling it; this is a {type(answer).__name__}")
+    values = [value.clone() if isinstance(value, Tensor) else value for value in arguments.values()]
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return answer(*values)
+    except Exception as error:  # whatever it is, the student must read it
+        sizes = any(word in str(error) for word in ("size", "shape", "dimension", "Dimension"))
+        raise Wrong(
+            f"your function raised {type(error).__name__}: {' '.join(str(error).split())}. It was called with "
+            + told(arguments)
+            + (f". {hint}" if hint and sizes else "")
+        ) from error
+
+
+def told(arguments: dict[str, Any]) -> str:
+    """The arguments in words: "z (5, 3), w (7, 3), epsilon 0.1"."""
+    return ", ".join(
+        f"{name} {tuple(value.shape) if isinstance(value, Tensor) else value}" for name, value in arguments.items()
+    )
+
+
+def numbers(value: Any) -> Tensor:
+    """What a function returned, as a float64 tensor. Raises: Wrong when it is none."""
+    if value is None:
+        raise Wrong("your function returned None: does it end with `return`?")
+    try:
+        return as_float_tensor(value, name="it").detach().cpu().double()
+    except TypeError as error:
+        raise Wrong(f"your function must return a tensor of numbers, it returned a {type(value).__name__}") from error
+
+
+def number(value: Any) -> float:
+    """What a function returned, as one number. Raises: Wrong when it is none."""
+    found = numbers(value)
+    if found.numel() != 1:
+        raise Wrong(f"your function must return one number, it returned a tensor of shape {tuple(found.shape)}")
+    return float(found)
+
+
+def first_match(found: Tensor, mistakes: Iterable[tuple[Tensor, str]]) -> str | None:
+    """What is said of the first known mistake that gives the same numbers, if there is one."""
+    for wrong, reason in mistakes:
+        if same(found, wrong):
+            return reason
+    return None
+
+
+def same(found: Tensor, wanted: Tensor) -> bool:
+    """Whether two tensors are of one shape and equal enough. NaN equals nothing."""
+    return found.shape == wanted.shape and torch.allclose(found, wanted.to(found), **CLOSE)

@@ -1,0 +1,106 @@
+"""Figures that only the course needs: several plans of one problem, side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from gca_playground._boundary import as_float_tensor
+from gca_playground.transport import Plan
+from gca_playground.views import figures
+from gca_playground.views.theme import DARK, LIGHT
+
+BAR_TOP = 2.0
+"""A bar is full at twice the mass."""
+
+SIDE, BAR, GAP, TITLE = 186, 34, 18, 30
+"""Pixels: of a matrix, of the bars beside it, between two panels, of a line of titles."""
+
+
+def beside(
+    plans: Sequence[Plan | Any],
+    titles: Sequence[str],
+    ends: tuple[Any, Any] | None = None,
+    labels: Any = None,
+    *,
+    labels_w: Any = None,
+    dark: bool = False,
+) -> go.Figure:
+    """Several plans side by side, each a matrix with its row sums at the right and its column sums below.
+
+    Given: plans (n, m), or matrices whose rows should sum to 1; a title each; ``ends``, the points (n, 2) and (m, 2) to
+    draw the same plans as lines above the matrices, and their ``labels``. A bar is full at twice the mass; the dashed
+    line is the mass. Raises: ValueError when there are not as many titles as plans.
+    """
+    if not plans or len(plans) != len(titles):
+        raise ValueError(f"beside needs a title for each plan, got {len(plans)} plans and {len(titles)} titles")
+    tall = 0 if ends is None else 1
+    figure = _grid(len(plans), titles, tall)
+    for k, plan in enumerate(plans):
+        _add_matrix(figure, plan, tall + 1, 2 * k + 1, dark=dark)
+        if ends is not None:
+            drawn = figures.clouds(plan, ends, labels, labels_w=labels_w, dark=dark)
+            figure.add_traces(list(drawn.data), rows=1, cols=2 * k + 1)
+            _fit(figure, drawn, 2 * k + 1)
+    return figures.dress(figure, dark=dark, margin={**figures.MARGIN, "t": TITLE})
+
+
+def _grid(count: int, titles: Sequence[str], tall: int) -> go.Figure:
+    heights = [SIDE + BAR] * tall + [SIDE, BAR]
+    panel = [SIDE, BAR + GAP]
+    above = [[{"colspan": 2}, None] * count] * tall
+    figure = make_subplots(
+        rows=len(heights),
+        cols=2 * count,
+        column_widths=panel * count,
+        row_heights=heights,
+        specs=[*above, [{}, {}] * count, [{}, None] * count],
+        column_titles=[title for name in titles for title in (name, "")],
+        horizontal_spacing=0.006,
+        vertical_spacing=0.02,
+    )
+    figure.update_xaxes(visible=False).update_yaxes(visible=False)
+    margins = figures.MARGIN["l"] + figures.MARGIN["r"], TITLE + figures.MARGIN["b"]
+    return figure.update_layout(bargap=0, width=count * sum(panel) + margins[0], height=sum(heights) + margins[1])
+
+
+def _add_matrix(figure: go.Figure, plan: Plan | Any, row: int, col: int, *, dark: bool) -> None:
+    colours = DARK if dark else LIGHT
+    matrix, row_ratio, col_ratio = _numbers(plan)
+    shown = go.Heatmap(
+        z=matrix**0.4,
+        customdata=matrix,
+        colorscale="Blues",
+        reversescale=dark,
+        showscale=False,
+        zmin=0,
+        zmax=1,
+        hovertemplate="row %{y}, column %{x}: %{customdata:.3g}<extra></extra>",
+    )
+    sums = {"hovertemplate": "%{x:.3g}<extra>row %{y}</extra>"}, {"hovertemplate": "%{y:.3g}<extra>column %{x}</extra>"}
+    figure.add_trace(shown, row, col)
+    figure.add_trace(go.Bar(x=row_ratio, orientation="h", marker_color=colours["rows"], **sums[0]), row, col + 1)
+    figure.add_trace(go.Bar(y=col_ratio, marker_color=colours["cols"], **sums[1]), row + 1, col)
+    one = {"dash": "dash", "width": 1, "color": colours["text"]}
+    figure.add_vline(x=1, line=one, row=row, col=col + 1).add_hline(y=1, line=one, row=row + 1, col=col)
+    figure.update_yaxes(autorange="reversed", row=row, col=col).update_yaxes(autorange="reversed", row=row, col=col + 1)
+    figure.update_xaxes(range=[0, BAR_TOP], row=row, col=col + 1).update_yaxes(range=[BAR_TOP, 0], row=row + 1, col=col)
+
+
+def _fit(figure: go.Figure, drawn: go.Figure, col: int) -> None:
+    """The frame of the clouds: one unit as long in x as in y."""
+    figure.update_xaxes(range=drawn.layout.xaxis.range, constrain="domain", row=1, col=col)
+    anchor = next(figure.select_traces(row=1, col=col)).xaxis or "x"
+    figure.update_yaxes(range=drawn.layout.yaxis.range, scaleanchor=anchor, constrain="domain", row=1, col=col)
+
+
+def _numbers(plan: Plan | Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    if isinstance(plan, Plan):
+        return figures.numbers(plan)
+    matrix = as_float_tensor(plan, name="plan").detach().cpu().double().numpy()
+    n, m = matrix.shape
+    return matrix, matrix.sum(1), matrix.sum(0) * m / n
