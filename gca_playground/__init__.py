@@ -40,11 +40,13 @@ if TYPE_CHECKING:
     from gca_playground import check
     from gca_playground.views import figures
     from gca_playground.views.labs import CouplingLab
+    from gca_playground.views.labs.link import app
 
 __version__ = "0.1.0"
 
 # What the views offer brings plotly and ipywidgets along, so it is loaded on first use.
 _VIEWS = {
+    "app": ("gca_playground.views.labs.link", "app"),
     "check": ("gca_playground.check", None),
     "figures": ("gca_playground.views.figures", None),
     "CouplingLab": ("gca_playground.views.labs", "CouplingLab"),
@@ -62,6 +64,7 @@ __all__ = [
     "Plan",
     "Soft",
     "SquaredEuclideanCost",
+    "app",
     "check",
     "cosine_cost",
     "datasets",
