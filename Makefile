@@ -14,10 +14,10 @@ INSTALL = $(BIN)/python -m pip install --disable-pip-version-check -c constraint
 	$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
-.PHONY: help lab test fast lint format bench clean
+.PHONY: help lab test fast lint format bench binder-check clean
 
 help: ## this list
-	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:.*##/\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*##/\t/' | expand -t 14
 
 lab: $(VENV)/.lab ## open JupyterLab on the course
 	$(BIN)/gca-playground $(ARGS)
@@ -41,6 +41,9 @@ format: $(VENV)/.test ## put the style right
 
 bench: $(VENV)/.test ## every benchmark, one after the other
 	@set -e; for file in $$(grep -l __main__ benchmarks/*.py); do echo "== $$file"; $(BIN)/python $$file $(ARGS); done
+
+binder-check: ## build in a clean environment what Binder builds, and run every notebook in it
+	$(PYTHON) binder/check.py $(ARGS)
 
 clean: ## remove the environment and everything made
 	rm -rf $(VENV) build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -23,7 +23,8 @@ PAGES = {
 def address() -> str | None:
     """Where the repository is, as pyproject.toml says; None while it does not."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    return project.get("urls", {}).get("Repository")
+    urls: dict[str, str] = project.get("urls", {})
+    return urls.get("Repository")
 
 
 def badges(repository: str) -> list[str]:

@@ -17,7 +17,8 @@ import sys
 import tempfile
 import time
 import venv
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -27,6 +28,9 @@ KEPT = ("LANG", "LC_ALL", "TERM")
 
 def main() -> int:
     """Replay and print; the exit status is that of the visit, or 1 where a step before it failed."""
+    if sys.platform != "linux":
+        print("Binder runs Linux, and so does this: memory is read from /proc", file=sys.stderr)
+        return 1
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that ending it cleans up too
     wanted = (ROOT / "binder" / "runtime.txt").read_text().strip().removeprefix("python-")
     here = ".".join(map(str, sys.version_info[:2]))
@@ -45,7 +49,8 @@ def replay(folder: Path, python: str) -> int:
     environment, repository = folder / "environment", folder / "repository"
     with step(f"fresh environment, {python}"):
         venv.create(environment, with_pip=True)
-    pip = [str(environment / "bin" / "python"), "-m", "pip", "--disable-pip-version-check"]
+    # -I: whatever PYTHONPATH and the user's own packages may be here.
+    pip = [str(environment / "bin" / "python"), "-I", "-m", "pip", "--disable-pip-version-check"]
     requirements, words = installable(ROOT / "binder" / "requirements.txt", folder, pip)
     with step(f"binder/requirements.txt{words}"):
         run([*pip, "install", "--progress-bar=off", "-r", str(requirements)])
@@ -57,11 +62,16 @@ def replay(folder: Path, python: str) -> int:
     with step("no package lacks another"):
         run([*pip, "check"], env=inside)
     one_core()
-    return subprocess.run(["python", "binder/visit.py"], cwd=repository, env=inside, check=False).returncode
+    with subprocess.Popen(["python", "binder/visit.py"], cwd=repository, env=inside) as visit:
+        try:
+            return visit.wait()
+        except BaseException:
+            visit.terminate()  # and it ends the server, which ends its kernels
+            raise
 
 
 def installable(requirements: Path, folder: Path, pip: list[str]) -> tuple[Path, str]:
-    """The requirements, and "" where PyTorch's index answers; else the same with the torch that pip finds, and words."""
+    """The requirements where PyTorch's index answers, else the same with the torch that pip finds; and words for it."""
     lines = requirements.read_text(encoding="utf-8").splitlines()
     index = next(line.split()[1] for line in lines if line.startswith("--extra-index-url"))
     asked = [*pip, "index", "versions", "torch", "--index-url", index, "--retries", "0", "--timeout", "10"]
@@ -122,18 +132,17 @@ def one_core() -> None:
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
 
 
-class step:
-    """Says what is being done and how long it took."""
-
-    def __init__(self, words: str) -> None:
-        self.words = words
-
-    def __enter__(self) -> None:
-        print(f"{self.words} ... ", end="", flush=True)
-        self.began = time.perf_counter()
-
-    def __exit__(self, kind: object, *rest: object) -> None:
-        print("FAILED" if kind else f"{time.perf_counter() - self.began:.0f} s", flush=True)
+@contextmanager
+def step(words: str) -> Iterator[None]:
+    """Say what is being done, and how long it took."""
+    print(f"{words} ... ", end="", flush=True)
+    began = time.perf_counter()
+    try:
+        yield
+    except BaseException:
+        print("FAILED", flush=True)
+        raise
+    print(f"{time.perf_counter() - began:.0f} s", flush=True)
 
 
 if __name__ == "__main__":

@@ -3,12 +3,9 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import os
-import re
 import subprocess
 import sys
-import time
 import types
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -117,47 +114,6 @@ def test_jupyterlab_understands_its_settings(tmp_path):
         assert {key: properties[key]["default"] for key in settings} == settings
         choices = properties["fetchNews"]["oneOf"]
         assert settings["fetchNews"] in [choice["const"] for choice in choices]
-
-
-@pytest.fixture
-def address(tmp_path) -> Iterator[str]:
-    """The address that the command prints, while it serves."""
-    environment = os.environ | {name: str(tmp_path) for name in ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR")}
-    command = [sys.executable, "-m", "gca_playground", "--no-browser"]
-    log = tmp_path / "log.txt"
-    with log.open("w") as file:
-        server = subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=file, stderr=file)
-    try:
-        end = time.monotonic() + 60
-        while not (found := re.search(r"http://127\.0\.0\.1\S+", log.read_text())):
-            assert time.monotonic() < end, log.read_text()
-            assert server.poll() is None, log.read_text()
-            time.sleep(0.1)
-        yield found[0]
-    finally:
-        server.terminate()
-        try:
-            server.wait(timeout=10)
-        except subprocess.TimeoutExpired:  # a worker thread of the server may outlive its loop
-            server.kill()
-            server.wait()
-
-
-@pytest.mark.browser
-@pytest.mark.slow
-@pytest.mark.skipif(cli.find_course() is None, reason="there is no notebook yet")
-def test_the_command_opens_the_first_notebook_and_asks_nothing(chromium, address):
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
-        page = browser.new_page()
-        page.goto(address)
-        page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for(timeout=60_000)
-        page.locator(".jp-mod-current[title*='00_start.ipynb']").first.wait_for(timeout=30_000)
-        page.wait_for_timeout(2000)  # the question comes after the page is restored
-        assert page.locator(".Toastify__toast").count() == 0
-        browser.close()
 
 
 @pytest.mark.parametrize("port", ["eighty", "-1", "65536", "80.5"])

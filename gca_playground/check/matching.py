@@ -135,18 +135,13 @@ def _blur_mistake(epsilon: float, cost: Tensor, share: float) -> str:
     wanted = share * math.log(m)
     plan = _plan(cost, epsilon)
     entropy = _entropy(plan)
-    if 0.8 * wanted < float(plan.entropy) < 1.25 * wanted:
-        return (
-            "at your epsilon the entropy of the whole plan is what one row should have: plan.entropy adds up all rows, "
-            "divide it by n"
-        )
     if _near(entropy / math.log(2), wanted) or _near(entropy, wanted / math.log(2)):
         return "bits and nats are mixed up: take the natural logarithm both in the entropy and in log m"
     if _near(entropy, share * math.log(len(cost))):
         return "a row has m entries: its largest entropy is log m, not log n"
     if _near(entropy, share):
         return "at your epsilon the entropy is the share itself: multiply the share by log m"
-    if _near(_entropy(_plan(cost, epsilon, steps=1)), wanted):
+    if _near(_entropy(solve(cost, epsilon=epsilon, steps=1)), wanted):
         return "at your epsilon the row softmax (one half-step) has that entropy: solve to convergence, steps=None"
     if _near(_spread(plan), share * m):
         return "at your epsilon the rows have that share of m partners, exp(entropy): the entropy itself is asked for"
@@ -159,7 +154,12 @@ def _too_sharp_or_blurred(epsilon: float, entropy: float, wanted: float) -> str:
         return f"{says}: close, but not within {WITHIN:.0%}. Search longer, and half-way in log epsilon"
     if entropy > wanted:
         return f"{says}: too blurred. Which way does the entropy go when epsilon grows, and which half do you keep?"
-    return f"{says}: too sharp. Which way does the entropy go when epsilon grows, and which half do you keep?"
+    if entropy > 0.25 * wanted:
+        return f"{says}: too sharp. Which way does the entropy go when epsilon grows, and which half do you keep?"
+    return (
+        f"{says}: far too sharp. plan.entropy adds up all rows: is it divided by n? And which half does the search keep "
+        "when the entropy is too large?"
+    )
 
 
 def _telling_cost(generator: Generator) -> tuple[Tensor, float]:
@@ -168,16 +168,18 @@ def _telling_cost(generator: Generator) -> tuple[Tensor, float]:
     share = 0.4 + 0.2 * float(torch.rand((), generator=generator))
     while True:
         cost = squared_euclidean_cost(_cloud(generator, n, 2), _cloud(generator, m, 2))
-        cost[:, 0] /= 4
-        softmax, plan = (_entropy(_plan(cost, 0.3, steps=steps)) for steps in (1, None))
+        cost[:, 0] /= 10
+        softmax, plan = _entropy(solve(cost, epsilon=0.3, steps=1)), _entropy(_plan(cost, 0.3))
         if abs(softmax - plan) > 0.1 * plan:
             return cost, share
 
 
-def _plan(cost: Tensor, epsilon: float, *, steps: int | None = None) -> Plan:
+def _plan(cost: Tensor, epsilon: float) -> Plan:
+    """Near convergence, with exact rows: an entropy needs probabilities."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        return solve(cost, epsilon=epsilon, steps=steps, tol=1e-3, max_steps=400)
+        plan = solve(cost, epsilon=epsilon, tol=1e-3, max_steps=400)
+    return solve(cost, epsilon=epsilon, init=plan, steps=1)
 
 
 def _entropy(plan: Plan) -> float:

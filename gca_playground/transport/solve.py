@@ -47,7 +47,7 @@ def solve(
         rows, cols: ``EXACT`` (default), ``FREE``, ``Soft(rho)``, ``Bounded(lo, hi)`` or a number rho in [0, inf].
         total: constrain the total mass only (global softmax); not together with rows, cols or steps.
         steps: HALF-steps from f = g = 0, rows first (0: the raw kernel, 1: row softmax, 2: one Sinkhorn iteration);
-            None: until converged. POT and OTT begin with the columns, which gives another plan until convergence.
+            None: until converged. POT's sinkhorn and OTT begin with the columns: another plan until convergence.
         a, b: masses (..., n) and (..., m). Default: 1 a row, n/m a column, so that a row reads as probabilities; if
             only one is given the other side shares its total equally.
         forbidden: boolean (..., n, m); these pairs get no mass.

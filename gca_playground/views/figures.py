@@ -45,6 +45,10 @@ CONVERGED_AT = 55
 """Where the convergence axis puts its infinity."""
 
 MARGIN = {"l": 8, "r": 8, "t": 8, "b": 8}
+CURVE_MARGIN = {"l": 44, "r": 12, "t": 8, "b": 34}
+
+BAR_TOP = 2.0
+"""A bar is full at twice the mass."""
 
 AXIS_OFF = {"visible": False, "fixedrange": False}
 
@@ -166,7 +170,7 @@ def clouds(
 ) -> go.Figure:
     """The two views as points and the plan between them as lines.
 
-    Given: a plan (n, m), or its matrix; the points to draw, (n, 2) and (m, 2); ``labels`` of the rows, and of the columns
+    Given: a plan or its matrix (n, m); points to draw, (n, 2) and (m, 2); ``labels`` of the rows, and of the columns
     (``labels_w``; the rows' unless given, where n = m).
     """
     shares = row_shares(plan)
@@ -186,9 +190,10 @@ def convergence(plan: Plan, kl: Any = None, *, dark: bool = False) -> go.Figure:
     what is left above its last value.
     """
     figure = go.Figure(curve_traces(convergence_curves(plan, None if kl is None else np.asarray(kl)), dark=dark))
-    figure.update_xaxes(title="half-steps", range=[-1, len(plan.trajectory) + 1])
+    figure.update_xaxes(title={"text": "half-steps", "standoff": 4}, range=[-1, len(plan.trajectory) + 1])
     figure.update_yaxes(ERROR_AXIS)
-    return dress(figure, dark=dark)
+    dress(figure, dark=dark, margin=CURVE_MARGIN)
+    return figure.update_layout(showlegend=True, legend={"orientation": "h", "y": 1, "yanchor": "bottom"}, margin_t=30)
 
 
 class Curve(NamedTuple):
@@ -271,9 +276,13 @@ def coupling(
     figure.add_vline(x=1, line={"dash": "dash", "width": 1, "color": colours["text"]}, row=1, col=2)
     figure.add_hline(y=1, line={"dash": "dash", "width": 1, "color": colours["text"]}, row=2, col=1)
     if ends is not None:
-        figure.add_traces(list(clouds(plan, ends, labels, labels_w=labels_w, dark=dark).data), rows=1, cols=3)
+        beside = clouds(plan, ends, labels, labels_w=labels_w, dark=dark)
+        figure.add_traces(list(beside.data), rows=1, cols=3)
+        for name in beside.layout.annotations:
+            figure.add_annotation(name, row=1, col=3)
     figure.update_yaxes(autorange="reversed", row=1)
     figure.update_yaxes(autorange=True, scaleanchor="x3", row=1, col=3)
+    figure.update_xaxes(range=[0, BAR_TOP], row=1, col=2).update_yaxes(range=[BAR_TOP, 0], row=2, col=1)
     figure.update_xaxes(visible=False).update_yaxes(visible=False).update_layout(bargap=0, height=480, width=1000)
     return dress(figure, dark=dark)
 

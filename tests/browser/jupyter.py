@@ -17,7 +17,8 @@ import nbformat
 from gca_playground.cli import SETTINGS, lab_arguments
 
 ROOT = Path(__file__).resolve().parents[2]
-PATIENCE = 60.0
+PATIENCE = 90.0
+"""Seconds that starting up may take on a machine that does other things."""
 
 
 class Server(NamedTuple):
@@ -79,14 +80,25 @@ def _started(process: subprocess.Popen[bytes], runtime: Path, folder: Path, log:
     raise RuntimeError(f"JupyterLab did not start:\n{log.read_text()}")
 
 
+KERNEL_IS_IDLE = """() => {
+    const shown = window.jupyterapp?.shell.currentWidget;
+    return shown?.sessionContext?.session?.kernel?.status === "idle";
+}"""
+RUN = """([command, given, patience]) => Promise.race([
+    window.jupyterapp.commands.execute(command, given),
+    new Promise((_, fail) => setTimeout(() => fail(new Error(`${command} takes too long`)), 1000 * patience)),
+])"""
+
+
 def open_notebook(page: Any, server: Server, name: str) -> None:
     """Show a notebook, run all its cells and wait until they are done."""
     page.goto(server.address(name))
-    page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for(timeout=1000 * PATIENCE)
+    # The indicator of a notebook says idle before there is a kernel; to run a cell then opens a dialog.
+    page.wait_for_function(KERNEL_IS_IDLE, timeout=1000 * PATIENCE)
     run(page, "notebook:run-all-cells")
     page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for(timeout=1000 * PATIENCE)
 
 
 def run(page: Any, command: str, **arguments: Any) -> None:
-    """One of JupyterLab's own commands, as its menus run them."""
-    page.evaluate("([name, given]) => window.jupyterapp.commands.execute(name, given)", [command, arguments])
+    """One of JupyterLab's own commands, as its menus run them, to its end."""
+    page.evaluate(RUN, [command, arguments, PATIENCE])

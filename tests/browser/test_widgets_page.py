@@ -288,6 +288,32 @@ def test_the_pointer_sends_its_cell_once(widgets: Any) -> None:
     assert widgets.sent("plan") == [{"hover": [3, 17]}, {"hover": [-1, -1]}]
 
 
+def test_many_moves_within_a_frame_are_one_message(widgets: Any) -> None:
+    widgets.add(shown(random_plan(10, 10)), "plan")
+    move = """() => {
+        const cells = document.querySelector(".gca-mv-cells"), box = cells.getBoundingClientRect();
+        for (let k = 0; k < 5; k++) {
+            const place = { clientX: box.left + (k + 0.5) * box.width / 10, clientY: box.top + 5 };
+            cells.dispatchEvent(new PointerEvent("pointermove", place));
+        }
+    }"""
+    widgets.page.evaluate(move)
+    settle(widgets.page)
+    assert widgets.sent("plan") == [{"hover": [0, 4]}]
+
+
+def test_what_is_drawn_over_the_data_follows_the_size(widgets: Any) -> None:
+    widgets.add(shown(random_plan(10, 10)), "plan")
+    widgets.receive("plan", highlight=[9, -1])
+    for width in (500, 300):
+        widgets.page.set_viewport_size({"width": width, "height": 600})
+        settle(widgets.page)
+        side = round(widgets.page.locator(".gca-mv-cells").bounding_box()["width"])
+        over = canvas_pixels(widgets.page, ".gca-mv-over")
+        assert over.shape[:2] == (side, side) and over[-side // 10 :, :, 3].any()
+        assert len(canvas_pixels(widgets.page, ".gca-mv-rows canvas")) == side
+
+
 def test_arrow_keys_walk_over_the_cells(widgets: Any) -> None:
     cells = widgets.add(shown(random_plan(30, 30)), "plan").locator(".gca-mv-cells")
     cells.focus()

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 import gca_playground as gca
+from gca_playground.check import matching
 from gca_playground.check.answers import fresh
 
 DIFFERENCE = "z[:, None] - w has shape (n, m, d)"
@@ -80,7 +81,7 @@ def test_a_function_that_knows_one_size_only_is_wrong():
 # What epsilon does --------------------------------------------------------------------------------------------------
 
 
-def solved(cost, epsilon, steps=600):
+def solved(cost, epsilon, steps=201):
     """The plan by plain half-steps, which shape checks do not slow down."""
     scores = -torch.as_tensor(cost) / epsilon
     (n, m), level = scores.shape, scores.new_zeros(1, 1)
@@ -93,7 +94,7 @@ def solved(cost, epsilon, steps=600):
     return (scores + level + log_g).exp()
 
 
-def mean_row_entropy(cost, epsilon, steps=600):
+def mean_row_entropy(cost, epsilon, steps=201):
     return float(torch.special.entr(solved(cost, epsilon, steps)).sum()) / len(cost)
 
 
@@ -147,10 +148,10 @@ def of_partners(cost, share):
     ("wrong", "reason"),
     [
         (lambda cost, share: 1e3, "too blurred"),
-        (lambda cost, share: 1e-4, "too sharp"),
+        (lambda cost, share: epsilon_for(cost, share / 2), ": too sharp"),
         (lambda cost, share: epsilon_for(cost, 1.05 * share), "close, but not within 1%"),
         (lambda cost, share: math.log10(1e-2), "if you search its logarithm"),
-        (of_the_whole_plan, "divide it by n"),
+        (of_the_whole_plan, "far too sharp. plan.entropy adds up all rows"),
         (in_bits, "bits and nats"),
         (of_the_share_alone, "multiply the share by log m"),
         (of_the_softmax, "solve to convergence"),
@@ -160,13 +161,15 @@ def of_partners(cost, share):
         (lambda cost, share: gca.solve(cost, epsilon=0.1).matrix, "one number, it returned a tensor of shape (12, 6)"),
     ],
 )
-def test_wrong_blurs_are_told_apart(wrong, reason):
+def test_wrong_blurs_are_told_apart(wrong, reason, monkeypatch):
+    # Two slips may lead to one epsilon: here to ones that are apart.
+    monkeypatch.setattr(matching, "fresh", lambda: torch.Generator().manual_seed(0))
     verdict = gca.check.blur(wrong)
     assert verdict.state == "wrong"
     assert reason in verdict.why
 
 
-@pytest.mark.parametrize("factor", [1.0, 1.2])
+@pytest.mark.parametrize("factor", [1.0, 1.1])
 def test_an_epsilon_that_does_not_move_with_the_cost_is_wrong(factor):
     found = []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import pytest
@@ -74,7 +75,7 @@ def test_more_potentials_come_closer_to_the_pairs(n, epsilon, seed):
     infonce = Alignment(epsilon=epsilon, cols=FREE, steps=1)(z, w)
     steps = [Alignment(epsilon=epsilon, steps=k)(z, w) for k in (1, 2, 5, 40)]
     assert total >= infonce - 1e-12 and torch.equal(infonce, steps[0])
-    assert all(later <= earlier + 1e-12 for earlier, later in zip(steps, steps[1:], strict=False))
+    assert all(later <= earlier + 1e-12 for earlier, later in itertools.pairwise(steps))
 
 
 @kinds("exact", "soft", "softer")
@@ -117,8 +118,8 @@ def test_a_start_that_was_empty_elsewhere():
     close(gca.solve(cost, init=nowhere, epsilon=0.5, tol=1e-11).matrix, plan(cost, epsilon=0.5), 1e-8)
 
 
-@kinds("exact", "soft", "free", "bounded")
-@pytest.mark.parametrize("steps", [0, 1, 2, 9, None])
+@kinds("exact", "soft", "bounded")
+@pytest.mark.parametrize("steps", [1, 4, None])
 def test_the_methods_agree(rows, cols, steps):
     problem = draw_problem(rows, cols, epsilon=0.3, batch=(2,), seed=5)
     logs = [

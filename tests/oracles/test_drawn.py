@@ -14,7 +14,7 @@ from tests.oracles.problems import draw_problem, kinds, rand, randn
 
 
 @kinds()
-@pytest.mark.parametrize("epsilon", [0.01, 0.1, 2.0])
+@pytest.mark.parametrize("epsilon", [0.02, 1.0])
 def test_the_plan_is_the_one_the_problem_was_made_from(rows, cols, epsilon):
     problem = draw_problem(rows, cols, epsilon=epsilon, batch=(2,), seed=1)
     plan = gca.solve(problem.cost, **problem.arguments(), tol=1e-11)

@@ -1,7 +1,8 @@
 """Against POT, which shares our problem but neither our units nor, in the balanced case, our order of half-steps.
 
-POT's default masses are 1/n and its plan is ours / n; the balanced solver updates the columns first and ends on the rows,
-the unbalanced one the rows first. With its 'kl' regulariser the reference measure is a x b, with 'entropy' counting.
+POT's default masses are 1/n and its plan is ours / n; the balanced solver updates the columns first and ends on the
+rows, the unbalanced one the rows first. With its 'kl' regulariser the reference measure is a x b, with 'entropy'
+counting.
 """
 
 from __future__ import annotations

@@ -12,10 +12,11 @@ import ipywidgets as widgets
 import numpy as np
 
 from gca_playground.learning import datasets
+from gca_playground.views import figures
 from gca_playground.views.controls import CopyButton, Player
 from gca_playground.views.labs import words
 from gca_playground.views.labs.knobs import Knob, data_knobs, family_knobs, view_knob
-from gca_playground.views.labs.lab import Lab, box, text
+from gca_playground.views.labs.lab import Lab, box, opened_at_the_end, text
 from gca_playground.views.labs.pictures import CloudPicture, CurvePicture
 from gca_playground.views.labs.presets import PRESETS, START
 from gca_playground.views.labs.scene import (
@@ -30,9 +31,6 @@ from gca_playground.views.labs.scene import (
 )
 from gca_playground.views.labs.state import State, first_alignment, script
 from gca_playground.views.matrix_view import NOWHERE, MatrixView
-
-BAR_TOP = 2.0
-"""A bar is full at twice the mass."""
 
 
 class CouplingLab(Lab):
@@ -67,13 +65,13 @@ class CouplingLab(Lab):
         first = self._first_state(state)
         cloud = self._cloud(first.choice)
         scene = make_scene(cloud, first.alignment)
-        super().__init__()
-        self._state, self.scene = first, scene
-        self._quiet = False
-        self._build()
-        self._dress()
-        self._draw_cloud()
-        self._draw()
+        with opened_at_the_end():
+            super().__init__()
+            self._state, self.scene = first, scene
+            self._quiet = False
+            self._build()
+            self._draw_cloud()
+            self._draw()
 
     @classmethod
     def from_state(
@@ -109,8 +107,8 @@ class CouplingLab(Lab):
     def _build(self) -> None:
         self.title = text("title", "Coupling")
         self.formula, self.pill = text("formula"), text("pill")
-        self.matrix = MatrixView(bar_top=BAR_TOP)
-        self.clouds, self.curves = CloudPicture(), CurvePicture()
+        self.matrix = MatrixView(bar_top=figures.BAR_TOP)
+        self.clouds, self.curves = CloudPicture(self.scene), CurvePicture(self.scene)
         self.look, self.numbers, self.told = text("hint"), text("numbers-table"), text("told")
         self.player = Player(interval_ms=350, description="take half-steps, one after the other")
         self.copy_code = CopyButton(text_label="copy code", description="a script that computes this picture")

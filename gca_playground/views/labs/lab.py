@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import ipywidgets as widgets
 
 from gca_playground.views.guard import Guard
@@ -31,6 +34,35 @@ class Lab(widgets.VBox):
             widget.close()
         _let_go(self)
         super().close()
+
+
+@contextmanager
+def opened_at_the_end() -> Iterator[None]:
+    """Build widgets in here, and the browser hears of each once, as it is when all is built.
+
+    A widget ordinarily announces itself empty and sends every change after. While a kernel is starting JupyterLab may
+    miss such changes, and the lab would stand there half drawn.
+    """
+    held: list[widgets.Widget] = []
+    ordinary = widgets.Widget.open
+    widgets.Widget.open = lambda widget: held.append(widget)
+    try:
+        yield
+    finally:
+        widgets.Widget.open = ordinary
+    for widget in held:
+        _open(widget)
+
+
+def _open(widget: widgets.Widget) -> None:
+    """Announce a widget after those it refers to."""
+    if widget.comm is not None:
+        return
+    for value in widget._trait_values.values():
+        for part in value if isinstance(value, tuple | list) else (value,):
+            if isinstance(part, widgets.Widget):
+                _open(part)
+    widget.open()
 
 
 def box(name: str, *children: widgets.Widget) -> widgets.Box:

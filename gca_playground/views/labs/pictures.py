@@ -13,7 +13,6 @@ from gca_playground.views.labs.scene import Cloud, Scene
 from gca_playground.views.matrix_view import NOWHERE
 from gca_playground.views.theme import DARK, LIGHT
 
-CURVE_MARGIN = {"l": 44, "r": 12, "t": 8, "b": 34}
 MOST_RAYS = 5
 """A point that is pointed at shows this many of its heaviest pairs."""
 
@@ -23,17 +22,24 @@ _NOTHING = figures.Segments(np.zeros(0), np.zeros(0))
 class CloudPicture:
     """The two views as points, the plan between them as lines, and what is pointed at."""
 
-    def __init__(self) -> None:
+    def __init__(self, scene: Scene) -> None:
         empty = (np.zeros((0, 2)), np.zeros((0, 2)))
-        count = len(figures.LINE_BINS)
         rays = go.Scatter(mode="lines", line={"width": 2}, hoverinfo="skip", x=[], y=[])
         ring = {"size": 15, "symbol": "circle-open", "line": {"width": 2.5}}
         marks = go.Scatter(mode="markers", marker=ring, hoverinfo="skip", x=[], y=[])
-        traces = [*figures.line_traces([_NOTHING] * count), rays, marks, *figures.cloud_traces(empty, ([], []))]
-        self.widget = _plain(go.FigureWidget(traces))
+        lines = figures.line_traces([_NOTHING] * len(figures.LINE_BINS))
+        self._hold(go.Figure([*lines, rays, marks, *figures.cloud_traces(empty, ([], []))]))
         self.widget.update_layout(height=440, autosize=True, hovermode="closest")
-        self.lines, (self.rays, self.marks) = self.widget.data[:count], self.widget.data[count : count + 2]
-        self.points = self.widget.data[count + 2 :]
+        self.show_cloud(scene.cloud, dark=False)
+        self.show_plan(scene)
+        self.dress(scene.cloud, dark=False)
+        self._hold(_alive(self.widget))
+
+    def _hold(self, figure: Any) -> None:
+        """Work on this figure: a plain one while it is made, the widget from then on."""
+        count = len(figures.LINE_BINS)
+        self.widget, self.lines = figure, figure.data[:count]
+        self.rays, self.marks, *self.points = figure.data[count:]
 
     def on_point(self, callback: Callable[[int, int], None]) -> None:
         """Call ``callback(row, column)`` for what the pointer is on, -1 for none."""
@@ -93,10 +99,9 @@ class CloudPicture:
 class CurvePicture:
     """The convergence curves and a dashed line at the half-step on show, on axes that never move."""
 
-    def __init__(self) -> None:
+    def __init__(self, scene: Scene) -> None:
         here = go.Scatter(mode="lines", line={"dash": "dash", "width": 1.5}, hoverinfo="skip", x=[], y=[])
-        self.widget = _plain(go.FigureWidget([*figures.curve_traces([_NOTHING] * len(figures.CURVES)), here]))
-        *self.curves, self.here = self.widget.data
+        self._hold(go.Figure([*figures.curve_traces([_NOTHING] * len(figures.CURVES)), here]))
         self.widget.update_layout(height=230, autosize=True)
         self.widget.update_xaxes(
             range=[-1, figures.CONVERGED_AT + 2],
@@ -106,6 +111,14 @@ class CurvePicture:
             title={"text": "half-steps", "standoff": 4, "font": {"size": 11}},
         )
         self.widget.update_yaxes(figures.ERROR_AXIS, fixedrange=True)
+        self.show(scene)
+        self.dress(dark=False)
+        self._hold(_alive(self.widget))
+
+    def _hold(self, figure: Any) -> None:
+        """Work on this figure: a plain one while it is made, the widget from then on."""
+        self.widget = figure
+        *self.curves, self.here = figure.data
 
     def show(self, scene: Scene) -> None:
         """Another path, or another place on it."""
@@ -120,16 +133,17 @@ class CurvePicture:
         """The colours of a theme."""
         colours = DARK if dark else LIGHT
         with self.widget.batch_update():
-            figures.dress(self.widget, dark=dark, margin=CURVE_MARGIN)
+            figures.dress(self.widget, dark=dark, margin=figures.CURVE_MARGIN)
             for trace, curve in zip(self.curves, figures.CURVES, strict=True):
                 trace.line.color = trace.marker.color = colours[curve.colour]
             self.here.line.color = colours["text"]
 
 
-def _plain(figure: go.FigureWidget) -> go.FigureWidget:
-    """No floating tool bar over the points; the width follows the page."""
-    figure._config = {**figure._config, "displayModeBar": False, "responsive": True}
-    return figure
+def _alive(figure: go.Figure) -> go.FigureWidget:
+    """The figure as a widget, without a floating tool bar over the points; its width follows the page."""
+    widget = go.FigureWidget(figure)
+    widget._config = {**widget._config, "displayModeBar": False, "responsive": True}
+    return widget
 
 
 def _set(trace: Any, line: figures.Segments) -> None:
