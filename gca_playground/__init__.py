@@ -17,26 +17,25 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from gca_playground.alignment import Alignment, place, targets
-from gca_playground.learning import datasets, encoders
-from gca_playground.learning.embedding import embed, flat
-from gca_playground.transport import (
-    EXACT,
-    FREE,
-    Bounded,
-    ConvergenceWarning,
-    CosineCost,
-    DotCost,
-    Plan,
-    Soft,
-    SquaredEuclideanCost,
-    cosine_cost,
-    dot_cost,
-    solve,
-    squared_euclidean_cost,
-)
-
 if TYPE_CHECKING:
+    from gca_playground.alignment import Alignment, place, targets
+    from gca_playground.learning import datasets, encoders
+    from gca_playground.learning.embedding import embed, flat
+    from gca_playground.transport import (
+        EXACT,
+        FREE,
+        Bounded,
+        ConvergenceWarning,
+        CosineCost,
+        DotCost,
+        Plan,
+        Soft,
+        SquaredEuclideanCost,
+        cosine_cost,
+        dot_cost,
+        solve,
+        squared_euclidean_cost,
+    )
     from gca_playground import check
     from gca_playground.views import figures
     from gca_playground.views.labs import CouplingLab
@@ -44,13 +43,37 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-# What the views offer brings plotly and ipywidgets along, so it is loaded on first use.
-_VIEWS = {
-    "app": ("gca_playground.views.labs.link", "app"),
-    "check": ("gca_playground.check", None),
-    "figures": ("gca_playground.views.figures", None),
-    "CouplingLab": ("gca_playground.views.labs", "CouplingLab"),
+# Everything is loaded on first use: importing the package is quick, plotly and ipywidgets come only with the views, and
+# the doctor can speak where torch is broken.
+_MODULES = {
+    "check": "gca_playground.check",
+    "datasets": "gca_playground.learning.datasets",
+    "encoders": "gca_playground.learning.encoders",
+    "figures": "gca_playground.views.figures",
+    "targets": "gca_playground.alignment.target",
 }
+_HOMES = {
+    "gca_playground.alignment": ("Alignment", "place"),
+    "gca_playground.learning.embedding": ("embed", "flat"),
+    "gca_playground.transport": (
+        "EXACT",
+        "FREE",
+        "Bounded",
+        "ConvergenceWarning",
+        "CosineCost",
+        "DotCost",
+        "Plan",
+        "Soft",
+        "SquaredEuclideanCost",
+        "cosine_cost",
+        "dot_cost",
+        "solve",
+        "squared_euclidean_cost",
+    ),
+    "gca_playground.views.labs": ("CouplingLab",),
+    "gca_playground.views.labs.link": ("app",),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "EXACT",
@@ -81,11 +104,12 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _VIEWS:
+    if name in _MODULES:
+        value: Any = importlib.import_module(_MODULES[name])
+    elif name in _HOME_OF:
+        value = getattr(importlib.import_module(_HOME_OF[name]), name)
+    else:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module_name, attribute = _VIEWS[name]
-    module = importlib.import_module(module_name)
-    value = module if attribute is None else getattr(module, attribute)
     globals()[name] = value
     return value
 

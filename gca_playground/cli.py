@@ -1,6 +1,7 @@
 """The command line.
 
     gca-playground           opens JupyterLab on the course
+    gca-playground app       serves the labs alone, as a page
     gca-playground doctor    says what is installed, whether a GPU is usable, and what is missing
 
 Nothing heavy is imported before it is needed, so that the doctor can speak where something is broken.
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 DISTRIBUTION = "gca-playground"
 START = "notebooks/00_start.ipynb"
+PAGE = "notebooks/app.ipynb"
 # What JupyterLab does unless the user has chosen otherwise: it asks nobody for news or updates, and asks the user
 # nothing about it either (its option news_url=None leaves the question in front of the first view).
 SETTINGS = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False}}
@@ -83,6 +85,53 @@ def lab_arguments(
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         arguments.append("--allow-root")
     return [*arguments, *more]
+
+
+def serve_app(arguments: Sequence[str] = ()) -> int:
+    """Serve the labs as a page of voila's, on this machine alone and behind a token unless told otherwise.
+
+    Given: ``--port N``, ``--no-browser``, ``--no-token``, and whatever voila itself understands. Returns the exit status.
+    """
+    options, more = _app_parser().parse_known_args(list(arguments))
+    course = find_course()
+    if course is None or not (course / PAGE).is_file():
+        return _complain(f"{PAGE} is neither beside the package nor here: clone the repository to have it", status=1)
+    try:
+        from voila.app import Voila
+    except ImportError as error:
+        mend = 'python -m pip install "voila>=0.5.8"'
+        return _complain(f"voila cannot be imported ({error}): {mend}", status=1)
+    Voila.launch_instance(app_arguments(course, options, more))
+    return 0
+
+
+def app_arguments(course: Path, options: argparse.Namespace, more: Sequence[str] = ()) -> list[str]:
+    """What voila is started with."""
+    arguments = [str(course / PAGE), "--Voila.ip=127.0.0.1", "--VoilaConfiguration.allow_theme_override=YES"]
+    if options.token:
+        arguments.append("--token")
+    if options.port is not None:
+        arguments.append(f"--port={options.port}")
+    if not options.browser:
+        arguments.append("--no-browser")
+    return [*arguments, *more]
+
+
+def _app_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=f"{DISTRIBUTION} app",
+        description="Serve the labs as a page: on this machine alone (127.0.0.1), behind a token.",
+        epilog="Other options are voila's own, such as --theme=dark.",
+        allow_abbrev=False,
+    )
+    _add_port_and_browser(parser, "8866")
+    parser.add_argument("--no-token", dest="token", action="store_false", help="whoever reaches the port may use it")
+    return parser
+
+
+def _add_port_and_browser(parser: argparse.ArgumentParser, first: str) -> None:
+    parser.add_argument("--no-browser", dest="browser", action="store_false", help="serve only; the address is printed")
+    parser.add_argument("--port", type=_port, metavar="N", help=f"where to serve (default: first free from {first})")
 
 
 def find_course() -> Path | None:
@@ -303,8 +352,18 @@ LOOKS: tuple[Callable[[], Iterator[Finding]], ...] = (
     _look_at_browser,
 )
 
-COMMANDS: dict[str, tuple[str, Callable[[], int]]] = {
-    "doctor": ("say what is installed, whether a GPU is usable, and what is missing", doctor),
+def _ask_doctor(arguments: Sequence[str]) -> int:
+    if set(arguments) & {"-h", "--help"}:
+        print(f"usage: {DISTRIBUTION} doctor\n\n{COMMANDS['doctor'][0]}")
+        return 0
+    if arguments:
+        return _complain(f"doctor takes no arguments, got {' '.join(arguments)}")
+    return doctor()
+
+
+COMMANDS: dict[str, tuple[str, Callable[[Sequence[str]], int]]] = {
+    "app": ("serve the labs as a page of their own", serve_app),
+    "doctor": ("say what is installed, whether a GPU is usable, and what is missing", _ask_doctor),
 }
 
 
@@ -313,12 +372,7 @@ def _command(name: str, more: Sequence[str]) -> int:
         from gca_playground._boundary import near
 
         return _complain(near(name, COMMANDS, what="command"))
-    if set(more) & {"-h", "--help"}:
-        print(f"usage: {DISTRIBUTION} {name}\n\n{COMMANDS[name][0]}")
-        return 0
-    if more:
-        return _complain(f"{name} takes no arguments, got {' '.join(more)}")
-    return COMMANDS[name][1]()
+    return COMMANDS[name][1](more)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -333,8 +387,7 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"{DISTRIBUTION} {__version__}")
-    parser.add_argument("--no-browser", dest="browser", action="store_false", help="serve only; the address is printed")
-    parser.add_argument("--port", type=_port, metavar="N", help="where to serve (default: first free from 8888)")
+    _add_port_and_browser(parser, "8888")
     return parser
 
 

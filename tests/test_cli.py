@@ -153,7 +153,7 @@ def test_help_names_every_command(capsys):
     ("arguments", "words"),
     [
         (["docter"], "did you mean 'doctor'"),
-        (["zzz"], "known are 'doctor'"),
+        (["zzz"], "known are 'app', 'doctor'"),
         (["doctor", "now"], "takes no arguments, got now"),
     ],
 )
@@ -284,3 +284,40 @@ def test_doctor_speaks_of_memory(monkeypatch, limit, state):
     monkeypatch.setattr(cli, "_memory_limit", lambda: limit)
     (finding,) = cli._look_at_memory()
     assert finding.state == state
+
+
+def test_the_doctor_speaks_where_torch_is_missing():
+    program = "import sys; sys.modules['torch'] = None; from gca_playground.cli import main; sys.exit(main(['doctor']))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "torch cannot be imported" in done.stdout
+
+
+def app_started_with(*arguments):
+    options, more = cli._app_parser().parse_known_args(list(arguments))
+    return cli.app_arguments(Path("/course"), options, more)
+
+
+def test_the_app_serves_this_machine_alone_behind_a_token():
+    given = app_started_with()
+    assert "/course/notebooks/app.ipynb" in given
+    assert "--Voila.ip=127.0.0.1" in given
+    assert "--token" in given
+
+
+def test_the_app_passes_on_what_it_is_told():
+    given = app_started_with("--no-token", "--no-browser", "--port", "8877", "--theme=dark")
+    assert "--token" not in given
+    assert {"--no-browser", "--port=8877", "--theme=dark"} <= set(given)
+
+
+def test_the_app_says_so_where_voila_is_missing(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "voila.app", None)
+    assert cli.main(["app"]) == 1
+    assert "voila cannot be imported" in capsys.readouterr().err
+
+
+def test_the_app_says_so_where_its_notebook_is_missing(monkeypatch, capsys):
+    monkeypatch.setattr(cli, "find_course", lambda: None)
+    assert cli.main(["app"]) == 1
+    assert "clone the repository" in capsys.readouterr().err

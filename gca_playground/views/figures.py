@@ -129,6 +129,8 @@ def class_names(
     if labels[0] is None:
         return []
     colour, kinds = class_colours(labels), kinds_of(labels[0])
+    page = (DARK if dark else LIGHT)["page"]
+    halo = ", ".join(f"{x}px {y}px 1px {page}" for x in (-1, 0, 1) for y in (-1, 0, 1))
     if not 2 <= len(kinds) <= most:
         return []
     return [
@@ -137,10 +139,7 @@ def class_names(
             "y": float(centre[1]),
             "text": f"<b>{kind}</b>",
             "showarrow": False,
-            "font": {"size": 14, "color": colour[kind]},
-            "bgcolor": (DARK if dark else LIGHT)["page"],
-            "opacity": 0.85,
-            "borderpad": 1,
+            "font": {"size": 14, "color": colour[kind], "shadow": halo},
             "yshift": 15,
         }
         for kind in kinds

@@ -55,7 +55,10 @@ def jupyterlab(home: Path) -> Iterator[Server]:
             yield _started(process, runtime, folder, home / "log")
         finally:
             process.terminate()  # it ends its kernels
-            process.wait(PATIENCE)
+            try:
+                process.wait(30)
+            except subprocess.TimeoutExpired:
+                process.kill()
 
 
 def _environment(home: Path, runtime: Path) -> dict[str, str]:
@@ -97,6 +100,9 @@ def open_notebook(page: Any, server: Server, name: str) -> None:
     page.wait_for_function(KERNEL_IS_IDLE, timeout=1000 * PATIENCE)
     run(page, "notebook:run-all-cells")
     page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for(timeout=1000 * PATIENCE)
+    errors = page.locator("[data-mime-type='application/vnd.jupyter.error']").all_inner_texts()
+    if errors:
+        raise RuntimeError("\n".join(errors))
 
 
 def run(page: Any, command: str, **arguments: Any) -> None:

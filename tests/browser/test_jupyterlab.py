@@ -15,7 +15,7 @@ from gca_playground.views.labs.knobs import SIZES
 from gca_playground.views.labs.presets import PRESETS
 from gca_playground.views.matrix_view import DIVERGING_LIGHT, PLAN_DARK, PLAN_LIGHT
 from gca_playground.views.theme import DARK, LIGHT
-from tests.browser.canvas import comes_to_show, pixels
+from tests.browser.canvas import comes_to_hold, comes_to_show, pixels
 from tests.browser.jupyter import jupyterlab, open_notebook, run
 from tests.oracles import picture
 
@@ -215,12 +215,15 @@ def test_the_dark_theme_changes_everything(lab: LabOnScreen) -> None:
         assert lab.shows(START, PLAN_DARK)
         lab.page.wait_for_function("() => document.body.dataset.jpThemeLight === 'false'")
         assert background(lab) == DARK["page"]
+        for side in ("rows", "cols"):
+            assert comes_to_hold(lab.root.locator(f".gca-mv-{side} canvas"), DARK[side])
         tick = lab.root.locator(".gca-curves .xtick text").first
         wait_for_colour(lab.page, tick, "fill", DARK["muted"])
     finally:
         run(lab.page, "apputils:change-theme", theme="JupyterLab Light")
     assert lab.shows(START, PLAN_LIGHT)
     assert background(lab) == LIGHT["page"]
+    assert comes_to_hold(lab.root.locator(".gca-mv-rows canvas"), LIGHT["rows"])
 
 
 def background(lab: LabOnScreen) -> str:

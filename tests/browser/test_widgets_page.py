@@ -396,6 +396,8 @@ def test_the_theme_is_found(widgets: Any, prepare: str, dark: bool) -> None:
     widgets.page.evaluate(prepare)
     widgets.add(Theme(), "theme")
     assert widgets.sent("theme") == ([{"dark": True}] if dark else [])
+    page_says = widgets.page.evaluate("() => document.documentElement.dataset.gcaTheme")
+    assert page_says == ("dark" if dark else "light")  # what the style sheets go by
 
 
 def test_without_a_word_of_the_page_the_system_decides(widgets: Any) -> None:
@@ -475,6 +477,8 @@ LAB = """
       you are at GCA-INCE after 8 half-steps</div></div>
   </div>
   <div class="gca-error widget-html" role="alert"><div class="widget-html-content"></div></div>
+  <div class="gca-hint widget-html"><div class="widget-html-content">Rows already sum to 1, columns do not: some second
+    views are everybody's favourite. Take the second half-step and watch the orange bars.</div></div>
   <div class="gca-body widget-box">
     <div class="gca-controls widget-box">
       <div class="gca-section">data</div>
@@ -494,11 +498,6 @@ LAB = """
       sums</span> <span class="gca-cols-word">column sums</span> (dashed: 1)</div><div id="matrix"></div></div>
     <div class="gca-clouds widget-box"><div class="gca-section">the two clouds</div>
       <div style="height: 420px; border: 1px dashed var(--gca-hairline)"></div></div>
-  </div>
-  <div class="gca-foot widget-box">
-    <div class="gca-look widget-box"><div class="gca-section">what to look for</div>
-      <div class="gca-hint">Rows already sum to 1, columns do not: some second views are everybody's favourite.
-      Take the second half-step and watch the orange bars.</div></div>
     <div class="gca-curves widget-box"><div class="gca-section">marginal error at each half-step</div>
       <div style="height: 150px; border: 1px dashed var(--gca-hairline)"></div></div>
     <div class="gca-numbers widget-box"><div class="gca-section">numbers</div><table>

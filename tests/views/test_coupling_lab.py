@@ -146,7 +146,7 @@ def test_the_gradient_is_that_of_autograd_through_plain_half_steps(lab: Coupling
     gradient = picture.gradient_of(lab.state)
     assert np.allclose(lab.scene.gradient, gradient, atol=1e-10)
     assert np.array_equal(shown(lab), picture.diverging_levels(gradient))
-    assert (lab.matrix.palette_light, "gradient" in lab.matrix_head.value) == (DIVERGING_LIGHT, True)
+    assert (lab.matrix.palette_light, "∂loss/∂C" in lab.matrix_head.value) == (DIVERGING_LIGHT, True)
     turn(lab, "view", "plan")
     assert np.array_equal(shown(lab), before) and lab.matrix.palette_light == PLAN_LIGHT
 
@@ -799,7 +799,7 @@ def test_dark_and_light(lab: CouplingLab) -> None:
         assert {trace.line.color for trace in lab.clouds.lines} == {colours["text"]}
         assert [trace.line.color for trace in lab.curves.curves[:2]] == [colours["rows"], colours["cols"]]
         assert {figure.widget.layout.font.color for figure in (lab.clouds, lab.curves)} == {colours["muted"]}
-        assert lab.clouds.widget.layout.annotations[0].bgcolor == colours["page"]
+        assert lab.clouds.widget.layout.annotations[0].font.shadow.endswith(colours["page"])
 
 
 def recorded(lab: CouplingLab) -> list[tuple[Any, dict[str, Any]]]:

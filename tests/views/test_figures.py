@@ -95,7 +95,7 @@ def test_class_names_stand_in_the_colour_of_their_points() -> None:
     assert [(name["text"], name["x"], name["y"]) for name in names] == [("<b>b</b>", 0.0, 1.5), ("<b>c</b>", 1.0, 0.0)]
     rows, _ = figures.cloud_traces(ENDS, labels)
     assert [name["font"]["color"] for name in names] == [rows.marker.color[0], rows.marker.color[1]]
-    assert figures.class_names(ENDS, labels, dark=True)[0]["bgcolor"] == DARK["page"]
+    assert figures.class_names(ENDS, labels, dark=True)[0]["font"]["shadow"].endswith(DARK["page"])
 
 
 @pytest.mark.parametrize("labels", [None, [1, 1, 1], list(range(13))])

@@ -60,8 +60,8 @@ PRESETS = (
         "collapse",
         Choice(name="blobs", n=64, options={"classes": 1, "spread": 0.0}),
         Alignment(cost="squared_euclidean", epsilon=0.2, steps=1),
-        "All points in one spot: the costs hardly differ, every row spreads evenly, and the loss is log n. More "
-        "half-steps change nothing, and a smaller ε makes it worse: what told the pairs apart is lost.",
+        "All points in one spot: every row spreads evenly, and the loss is log n. More half-steps change nothing, and "
+        "a smaller ε makes it worse: what told the pairs apart is lost.",
     ),
 )
 """All presets, in the order of their buttons."""

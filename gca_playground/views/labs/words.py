@@ -13,7 +13,7 @@ MATRIX_HEADS = {
         'the plan P · <span class="gca-rows-word">row sums ▮</span> '
         '<span class="gca-cols-word">column sums ▮</span> (dashed: 1)'
     ),
-    "gradient": "gradient −n ∂loss/∂C · purple: too much mass · green: wants more",
+    "gradient": '<span style="text-transform: none">−n ∂loss/∂C</span> · purple: too much · green: too little',
 }
 """What stands above the matrix, for each view."""
 
@@ -58,9 +58,11 @@ def readouts(scene: Scene) -> list[tuple[str, str]]:
     rows = [("loss KL(I ∥ P)", _maybe(scene.loss))]
     if scene.kl is not None:
         rows += [("after 1 half-step", number(scene.kl[1])), ("after 50", number(scene.kl[-1]))]
+    if scene.alignment.total:
+        rows.append(("error of the total mass", number(plan.row_error)))
+    else:
+        rows += [("row error", number(plan.row_error)), ("column error", number(plan.col_error))]
     rows += [
-        ("row error", number(plan.row_error)),
-        ("column error", number(plan.col_error)),
         ("mass", f"{float(plan.mass):.2f}"),
         ("entropy, a row", number(float(plan.entropy) / len(plan.matrix))),
     ]
