@@ -56,7 +56,8 @@ def table(rounds: int) -> str:
     lines = [
         "# From a slider to a new plan",
         "",
-        f"Processor time in ms, median (and 90th percentile), n = 256, float64. {machine.described()}.",
+        "Processor time in ms, median (and 90th percentile), n = 256, float64.",
+        f"{machine.described()}.",
         "`plan`: matrix, marginals and all 50 half-steps of the curves; `lab`: everything the lab sends to the browser.",
         "",
         "| start | slider | plan | lab |",

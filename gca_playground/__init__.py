@@ -18,6 +18,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from gca_playground import check
     from gca_playground.alignment import Alignment, place, targets
     from gca_playground.learning import datasets, encoders
     from gca_playground.learning.embedding import embed, flat
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
         solve,
         squared_euclidean_cost,
     )
-    from gca_playground import check
     from gca_playground.views import figures
     from gca_playground.views.labs import CouplingLab
     from gca_playground.views.labs.link import app

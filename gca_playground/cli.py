@@ -90,7 +90,7 @@ def lab_arguments(
 def serve_app(arguments: Sequence[str] = ()) -> int:
     """Serve the labs as a page of voila's, on this machine alone and behind a token unless told otherwise.
 
-    Given: ``--port N``, ``--no-browser``, ``--no-token``, and whatever voila itself understands. Returns the exit status.
+    Given: ``--port N``, ``--no-browser``, ``--no-token``, and what voila itself understands. Returns the exit status.
     """
     options, more = _app_parser().parse_known_args(list(arguments))
     course = find_course()
@@ -351,6 +351,7 @@ LOOKS: tuple[Callable[[], Iterator[Finding]], ...] = (
     _look_at_notebooks,
     _look_at_browser,
 )
+
 
 def _ask_doctor(arguments: Sequence[str]) -> int:
     if set(arguments) & {"-h", "--help"}:

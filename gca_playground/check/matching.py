@@ -25,7 +25,7 @@ APART = "z[:, None] - w has shape (n, m, d): every row of z against every row of
 WITHIN = 0.01
 """How near the entropy must come to the one asked for, as a share of it."""
 
-SAME_UNIT = "for ten times the cost your epsilon is the same, so it cannot be right for both: its unit is that of the cost"
+SAME_UNIT = "for ten times the cost your epsilon is the same, so one of them is wrong: its unit is that of the cost"
 
 
 # The cost matrix ----------------------------------------------------------------------------------------------------
@@ -157,8 +157,8 @@ def _too_sharp_or_blurred(epsilon: float, entropy: float, wanted: float) -> str:
     if entropy > 0.25 * wanted:
         return f"{says}: too sharp. Which way does the entropy go when epsilon grows, and which half do you keep?"
     return (
-        f"{says}: far too sharp. plan.entropy adds up all rows: is it divided by n? And which half does the search keep "
-        "when the entropy is too large?"
+        f"{says}: far too sharp. plan.entropy adds up all rows: is it divided by n? And which half does the search "
+        "keep when the entropy is too large?"
     )
 
 

@@ -31,7 +31,8 @@ class Verdict:
         sign, colour, word = _LOOKS[self.state]
         return (
             f'<div role="status" style="border-left:4px solid {colour};padding:4px 10px">'
-            f'<b><span aria-hidden="true" style="color:{colour}">{sign}</span> {word}</b>: {html.escape(self.why)}</div>'
+            f'<b><span aria-hidden="true" style="color:{colour}">{sign}</span> {word}</b>: '
+            f"{html.escape(self.why)}</div>"
         )
 
 

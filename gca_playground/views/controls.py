@@ -207,12 +207,16 @@ class Player(anywidget.AnyWidget):
 
 
 class CopyButton(anywidget.AnyWidget):
-    """A button that puts `text` on the clipboard and says so; where that is refused, it shows the text selected."""
+    """A button that puts `text` on the clipboard and says so; where that is refused, it shows the text selected.
+
+    With `as_link` the text is an address relative to the page, such as "?state=...", and is copied in full.
+    """
 
     _esm = static_text("keys.js", "common.js", "copy_button.js")
     _css = _CSS
 
     text_label = t.Unicode("copy").tag(sync=True)
     text = t.Unicode().tag(sync=True)
+    as_link = t.Bool(False).tag(sync=True)
     description = t.Unicode().tag(sync=True)
     disabled = t.Bool(False).tag(sync=True)

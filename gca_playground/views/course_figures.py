@@ -17,8 +17,11 @@ from gca_playground.views.theme import DARK, LIGHT
 BAR_TOP = 2.0
 """A bar is full at twice the mass."""
 
-SIDE, BAR, GAP, TITLE = 186, 34, 18, 30
-"""Pixels: of a matrix, of the bars beside it, between two panels, of a line of titles."""
+WIDTH, BAR, GAP, TITLE = 960, 34, 18, 30
+"""Pixels: of the whole figure, of the bars beside a matrix, between two panels, of the line of titles."""
+
+MOST_SIDE = 220
+"""A matrix is at most this many pixels wide and high."""
 
 
 def beside(
@@ -34,9 +37,9 @@ def beside(
 
     Given: plans (n, m), or matrices whose rows should sum to 1; a title each; ``ends``, the points (n, 2) and (m, 2) to
     draw the same plans as lines above the matrices, and their ``labels``. A bar is full at twice the mass; the dashed
-    line is the mass. Raises: ValueError when there are not as many titles as plans.
+    line is the mass. Raises: ValueError when there are not as many titles as plans, or a matrix is none.
     """
-    if not plans or len(plans) != len(titles):
+    if len(plans) == 0 or len(plans) != len(titles):
         raise ValueError(f"beside needs a title for each plan, got {len(plans)} plans and {len(titles)} titles")
     tall = 0 if ends is None else 1
     figure = _grid(len(plans), titles, tall)
@@ -50,8 +53,9 @@ def beside(
 
 
 def _grid(count: int, titles: Sequence[str], tall: int) -> go.Figure:
-    heights = [SIDE + BAR] * tall + [SIDE, BAR]
-    panel = [SIDE, BAR + GAP]
+    side = min(MOST_SIDE, WIDTH // count - BAR - GAP)
+    heights = [side + BAR] * tall + [side, BAR]
+    panel = [side, BAR + GAP]
     above = [[{"colspan": 2}, None] * count] * tall
     figure = make_subplots(
         rows=len(heights),
@@ -59,10 +63,13 @@ def _grid(count: int, titles: Sequence[str], tall: int) -> go.Figure:
         column_widths=panel * count,
         row_heights=heights,
         specs=[*above, [{}, {}] * count, [{}, None] * count],
-        column_titles=[title for name in titles for title in (name, "")],
         horizontal_spacing=0.006,
         vertical_spacing=0.02,
     )
+    for k, title in enumerate(titles):
+        left = next(figure.select_xaxes(row=tall + 1, col=2 * k + 1)).domain[0]
+        place = {"x": left, "y": 1, "xref": "paper", "yref": "paper", "xanchor": "left", "yanchor": "bottom"}
+        figure.add_annotation(text=title, font={"size": 13}, showarrow=False, **place)
     figure.update_xaxes(visible=False).update_yaxes(visible=False)
     margins = figures.MARGIN["l"] + figures.MARGIN["r"], TITLE + figures.MARGIN["b"]
     return figure.update_layout(bargap=0, width=count * sum(panel) + margins[0], height=sum(heights) + margins[1])
@@ -102,5 +109,7 @@ def _numbers(plan: Plan | Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     if isinstance(plan, Plan):
         return figures.numbers(plan)
     matrix = as_float_tensor(plan, name="plan").detach().cpu().double().numpy()
+    if matrix.ndim != 2:
+        raise ValueError(f"a plan to draw must have shape (n, m), got {matrix.shape}")
     n, m = matrix.shape
     return matrix, matrix.sum(1), matrix.sum(0) * m / n

@@ -65,17 +65,20 @@ window.gca.decode = (value) => {
 };
 window.gca.model = (id, state) => {
   const listeners = {};
+  const call = (name, ...values) => { for (const hears of [...(listeners[name] ?? [])]) hears(...values); };
   let changed = {};
   const assign = (values) => {
     const names = Object.keys(values).filter((name) => values[name] !== state[name]);
     for (const name of names) state[name] = values[name];
-    for (const name of names) for (const call of [...(listeners[`change:${name}`] ?? [])]) call();
+    for (const name of names) call(`change:${name}`);
   };
   return {
     listeners,
     get: (name) => state[name],
     set: (name, value) => { changed[name] = value; assign({ [name]: value }); },
     save_changes: () => { window.gca.sent[id].push(changed); changed = {}; },
+    send: (content) => { window.gca.sent[id].push(content); },
+    say: (content) => call("msg:custom", content, []),
     on: (name, call) => (listeners[name] ??= new Set()).add(call),
     off: (name, call) => listeners[name]?.delete(call),
     receive: assign,
@@ -122,6 +125,10 @@ class WidgetPage:
         """What the browser does when Python sends these traits in one message."""
         state = {trait: encoded(value) for trait, value in traits.items()}
         self.page.evaluate("([name, state]) => window.gca.receive(name, state)", [name, state])
+
+    def say(self, name: str, content: dict[str, Any]) -> None:
+        """What the browser does when Python sends this message of its own."""
+        self.page.evaluate("([name, content]) => window.gca.models[name].say(content)", [name, content])
 
     def sent(self, name: str) -> list[dict[str, Any]]:
         """The messages that went out to Python, oldest first."""

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 from gca_playground.views.controls import CopyButton, Player, Slider, log_stops, relaxation_stops, step_stops
+from gca_playground.views.export import ExportButton
+from gca_playground.views.labs.words import exports
 from gca_playground.views.matrix_view import (
     DIVERGING_LIGHT,
     PLAN_DARK,
@@ -452,6 +454,7 @@ def every_widget() -> dict[str, Any]:
         "steps": Slider(label="half-steps", stops=step_stops(50), value=8, ends=("0", "50 · ∞"), colour="neutral"),
         "player": Player(),
         "copy": CopyButton(text_label="copy code", text="x"),
+        "save": ExportButton(exports("plan"), on_csv=str),
         "plan": shown(random_plan(96, 96)),
     }
 
@@ -506,7 +509,7 @@ LAB = """
   </div>
 </div></main>
 """
-PLACES = {"plan": "#matrix", "player": "#run", "copy": "#export", "theme": ".gca-lab"}
+PLACES = {"plan": "#matrix", "player": "#run", "copy": "#export", "save": "#export", "theme": ".gca-lab"}
 
 
 @pytest.fixture

@@ -204,6 +204,7 @@ def test_not_attempted_repeats_the_question(check, answer):
         (torch.eye(3), "the function itself, without calling it; this is a Tensor"),
         (0.3, "this is a float"),
         (lambda *_: None, "does it end with `return`"),
+        (lambda *_: ..., "still returns the dots"),
         (lambda *_: "far", "it returned a str"),
         (lambda *_: {"cost": 1}, "it returned a dict"),
         (lambda *_: torch.ones(2, 2, dtype=torch.bool), "a tensor of numbers"),

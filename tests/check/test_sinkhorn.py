@@ -188,6 +188,7 @@ def test_not_attempted_repeats_the_question(check, answer):
         (torch.eye(3), "the function itself, without calling it; this is a Tensor"),
         ("sinkhorn", "this is a str"),
         (lambda *_: None, "does it end with `return`"),
+        (lambda *_: ..., "still returns the dots"),
         (lambda *_: "far", "it returned a str"),
         (lambda *_: 1 / 0, "raised ZeroDivisionError: division by zero"),
         (lambda: 3, "raised TypeError"),

@@ -19,6 +19,7 @@ from gca_playground.views.controls import (
     relaxation_stops,
     step_stops,
 )
+from gca_playground.views.export import ExportButton
 from gca_playground.views.theme import DARK, LIGHT, Theme, colour_rules, static_text
 
 INF = math.inf
@@ -297,7 +298,7 @@ def test_the_browser_says_dark() -> None:
 
 
 def test_every_widget_brings_one_module_that_needs_no_network() -> None:
-    widgets = (Slider, Player, CopyButton, theme.Theme, matrix_view.MatrixView)
+    widgets = (Slider, Player, CopyButton, ExportButton, theme.Theme, matrix_view.MatrixView)
     for kind in widgets:
         module = str(kind._esm)
         assert module.count("export default { render };") == 1

@@ -14,7 +14,9 @@ import numpy as np
 from gca_playground.learning import datasets
 from gca_playground.views import figures
 from gca_playground.views.controls import CopyButton, Player
+from gca_playground.views.export import ExportButton
 from gca_playground.views.labs import words
+from gca_playground.views.labs.address import link, served_by_voila
 from gca_playground.views.labs.knobs import Knob, data_knobs, family_knobs, view_knob
 from gca_playground.views.labs.lab import Lab, box, opened_at_the_end, text
 from gca_playground.views.labs.pictures import CloudPicture, CurvePicture
@@ -30,6 +32,7 @@ from gca_playground.views.labs.scene import (
     make_scene,
 )
 from gca_playground.views.labs.state import State, first_alignment, script
+from gca_playground.views.labs.table import as_csv
 from gca_playground.views.matrix_view import NOWHERE, MatrixView
 
 
@@ -115,6 +118,13 @@ class CouplingLab(Lab):
         self.copy_state = CopyButton(
             text_label="copy state", description="the state as JSON, for CouplingLab.from_state"
         )
+        self.copy_link = self._make_link()
+        self.export = ExportButton(
+            words.exports(self._state.view),
+            on_csv=lambda: as_csv(self.scene),
+            guard=self.guard,
+            description="save this picture, or the data, as a file",
+        )
         self.knobs = data_knobs(OWN if self._own else None) | family_knobs() | view_knob()
         self.buttons = self._make_buttons()
         self._connect()
@@ -131,6 +141,12 @@ class CouplingLab(Lab):
                 self._number_panel(),
             ),
         )
+
+    def _make_link(self) -> CopyButton | None:
+        """Where an address opens a lab; no address carries your own embeddings."""
+        if self._own or not served_by_voila():
+            return None
+        return CopyButton(text_label="copy link", as_link=True, description="the address of this picture")
 
     def _make_buttons(self) -> dict[str, widgets.Button]:
         titles = {"step": "½ step", "reset": "reset", "new seed": "new seed"}
@@ -180,7 +196,8 @@ class CouplingLab(Lab):
         return box("curves", text("section", head), self.curves.widget)
 
     def _number_panel(self) -> widgets.Box:
-        return box("numbers", text("section", "numbers"), self.numbers, box("buttons", self.copy_code, self.copy_state))
+        copies = box("buttons", self.copy_code, self.copy_state, *([self.copy_link] if self.copy_link else []))
+        return box("numbers", text("section", "numbers"), self.numbers, copies, self.export)
 
     def _connect(self) -> None:
         self._show_controls()
@@ -279,6 +296,10 @@ class CouplingLab(Lab):
         self.numbers.value = words.table(words.readouts(scene))
         self.look.value = self._look_for()
         self.copy_code.text, self.copy_state.text = self.code(), json.dumps(self.state)
+        if self.copy_link:
+            self.copy_link.text = link(self.state)
+        self.export.name = f"coupling-{self._state.choice.name}"
+        self.export.choices = words.exports(self._state.view)
         self._show_controls()
         self._point_at(*(self.matrix.highlight if self.matrix.hover == NOWHERE else self.matrix.hover))
 

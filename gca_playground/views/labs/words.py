@@ -18,6 +18,18 @@ MATRIX_HEADS = {
 """What stands above the matrix, for each view."""
 
 
+def exports(view: str) -> list[tuple[str, str, str]]:
+    """What can be saved: its name, its kind, and where it stands in the lab."""
+    return [
+        (f"{view} (PNG)", "matrix-png", ".gca-matrix"),
+        ("clouds (PNG)", "png", ".gca-clouds"),
+        ("clouds (SVG)", "svg", ".gca-clouds"),
+        ("curves (PNG)", "png", ".gca-curves"),
+        ("curves (SVG)", "svg", ".gca-curves"),
+        ("data (CSV)", "csv", ""),
+    ]
+
+
 def formula(alignment: Alignment, loss: float | None) -> str:
     """The loss as one sentence of HTML with the current numbers in it."""
     value = "undefined (pairs need n = m)" if loss is None else f"<b>{number(loss)}</b>"

@@ -22,6 +22,15 @@ function copyTheOldWay(text) {
   }
 }
 
+// A link that is given relative to this page, in full.
+function absolute(text) {
+  try {
+    return new URL(text, location.href).href;
+  } catch {
+    return text;
+  }
+}
+
 function render({ model, el }) {
   const stop = new AbortController();
   const { signal } = stop;
@@ -33,23 +42,24 @@ function render({ model, el }) {
   word.setAttribute("role", "status");
   box.setAttribute("aria-label", "text to copy by hand");
   Object.assign(box, { readOnly: true, hidden: true, rows: 4 });
+  const text = () => (model.get("as_link") ? absolute(model.get("text")) : model.get("text"));
   let timer = 0;
 
   function paint() {
     button.textContent = model.get("text_label");
     button.disabled = model.get("disabled");
     setAttribute(button, "title", model.get("description"));
-    box.value = model.get("text");
+    box.value = text();
   }
 
-  function say(text) {
-    word.textContent = text;
+  function say(said) {
+    word.textContent = said;
     clearTimeout(timer);
     timer = setTimeout(() => (word.textContent = ""), 1500);
   }
 
   async function press() {
-    const copied = await copy(model.get("text"));
+    const copied = await copy(text());
     if (signal.aborted) return;
     box.hidden = copied;
     if (copied) return say("copied");
@@ -60,7 +70,7 @@ function render({ model, el }) {
 
   button.addEventListener("click", press, { signal });
   signal.addEventListener("abort", () => clearTimeout(timer));
-  listen(model, ["text_label", "text", "description", "disabled"], paint, signal);
+  listen(model, ["text_label", "text", "as_link", "description", "disabled"], paint, signal);
   paint();
   return () => stop.abort();
 }

@@ -263,9 +263,15 @@ function render({ model, el }) {
 
   for (const [trait, names] of Object.entries(PARTS_OF)) listen(model, [trait], () => repaint(...names), signal);
   follow(model, parts.cells, state, repaint, signal);
+  // While JupyterLab swaps its themes nothing has a size for a moment: wait until there is something to draw on.
+  function repaintAll(frames = 120) {
+    if (signal.aborted) return;
+    if (parts.cells.clientWidth || !frames) repaint(...ALL);
+    else requestAnimationFrame(() => repaintAll(frames - 1));
+  }
   watchDark((dark) => {
     state.dark = dark;
-    repaint(...ALL);
+    repaintAll();
   }, signal);
   const sizes = new ResizeObserver(() => repaint("layout", "over", "rows", "cols"));
   for (const part of [parts.cells, parts.rowBox, parts.colBox]) sizes.observe(part);

@@ -1,0 +1,167 @@
+"""``gca-playground app`` in a real browser: who may open it, what a link opens, and how well it can be used."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gca_playground.views.labs.presets import PRESETS
+from gca_playground.views.matrix_view import PLAN_DARK, PLAN_LIGHT
+from tests.browser.canvas import comes_to_show, pixels
+from tests.browser.voila import App, open_lab, voila
+from tests.oracles import picture
+
+axe_playwright = pytest.importorskip("axe_playwright_python.sync_playwright")
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+HUBS = next(preset for preset in PRESETS if preset.name == "hubs")
+LINKED = {
+    "data": HUBS.choice.to_dict(),
+    "alignment": HUBS.alignment.to_dict() | {"epsilon": 0.2, "rows": "exact", "cols": 1.0, "steps": 3},
+}
+FIRST = {"data": PRESETS[0].choice.to_dict(), "alignment": PRESETS[0].alignment.to_dict()}
+NONSENSE = {"alignment": {"epsilon": -1}}
+
+
+class LabOnPage:
+    """The lab on a page of the app's."""
+
+    def __init__(self, page: Any, palette: bytes = PLAN_LIGHT) -> None:
+        self.page, self.palette = page, palette
+        self.root = page.locator(".gca-lab")
+        self.canvas = self.root.locator(".gca-mv-data")
+        self.error = self.root.get_by_role("alert")
+
+    def slider(self, name: str) -> Any:
+        return self.root.get_by_role("slider", name=name, exact=True)
+
+    def shows(self, state: dict[str, Any]) -> bool:
+        return comes_to_show(self.canvas, picture.colours(picture.levels(picture.plan_of(state)), self.palette))
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    """One server for all."""
+    with voila(tmp_path_factory.mktemp("voila")) as app:
+        yield app
+
+
+@pytest.fixture(scope="module")
+def labs(browser: Any, app: App) -> Iterator[dict[str, LabOnPage]]:
+    """The lab of a link, in light; of no link, and of a link to nonsense, in dark. No uncaught JavaScript error."""
+    addresses = {
+        "linked": (app.address(LINKED), PLAN_LIGHT),
+        "first": (app.address(theme="dark"), PLAN_DARK),
+        "nonsense": (app.address(NONSENSE, theme="dark"), PLAN_DARK),
+    }
+    errors: list[str] = []
+    said: list[str] = []
+    with ExitStack() as stack:
+        labs = {}
+        for name, (address, palette) in addresses.items():
+            context = stack.enter_context(browser.new_context(viewport={"width": 1240, "height": 900}))
+            context.set_default_timeout(10_000)
+            page = context.new_page()
+            page.on("pageerror", lambda error, name=name: errors.append(f"{name}: {error}"))
+            page.on("console", lambda told: said.append(told.text) if told.type == "error" else None)
+            open_lab(page, address)
+            labs[name] = LabOnPage(page, palette)
+        yield labs
+    assert not errors, (errors, said)
+
+
+def test_nobody_without_the_token(app: App) -> None:
+    for query in ("", "?token=wrong"):
+        try:
+            with urllib.request.urlopen(app.url + query, timeout=10) as answer:
+                refused = "/login" in answer.url
+        except urllib.error.HTTPError as error:
+            refused = error.code == 403
+        assert refused
+
+
+def test_the_lab_opens(labs: dict[str, LabOnPage]) -> None:
+    lab = labs["first"]
+    assert lab.shows(FIRST)
+    assert lab.root.count() == 1 and lab.error.count() == 0
+
+
+def test_a_link_opens_its_state(labs: dict[str, LabOnPage]) -> None:
+    lab = labs["linked"]
+    assert lab.shows(LINKED)
+    shown = {
+        name: lab.slider(name).get_attribute("aria-valuetext")
+        for name in ("entropic regularisation ε", "row marginal ρ", "column marginal ρ", "half-steps", "pairs")
+    }
+    assert shown == {
+        "entropic regularisation ε": "0.2",
+        "row marginal ρ": "exact",
+        "column marginal ρ": "1",
+        "half-steps": "3",
+        "pairs": "64",
+    }
+    formula = lab.root.locator(".gca-formula").inner_text()
+    assert "exp(−C/0.2) after 3 half-steps" in formula and f"{picture.loss_of(LINKED):.3f}" in formula
+    assert lab.error.count() == 0
+
+
+def test_a_link_to_nonsense_says_so_and_the_lab_works(labs: dict[str, LabOnPage]) -> None:
+    lab = labs["nonsense"]
+    assert lab.shows(FIRST)
+    words = lab.error.inner_text()
+    assert "the link could not be followed" in words and "epsilon" in words and "-1" in words
+    assert serious_findings(lab) == []  # while the error is on show
+    lab.slider("half-steps").focus()
+    lab.page.keyboard.press("ArrowRight")
+    assert lab.shows(FIRST | {"alignment": FIRST["alignment"] | {"steps": 2}})
+    assert lab.error.count() == 0
+
+
+def test_a_key_on_a_slider_changes_the_matrix(labs: dict[str, LabOnPage]) -> None:
+    lab = labs["linked"]
+    before = pixels(lab.canvas)
+    lab.slider("half-steps").focus()
+    lab.page.keyboard.press("ArrowRight")
+    assert lab.shows(LINKED | {"alignment": LINKED["alignment"] | {"steps": 4}})
+    assert not np.array_equal(pixels(lab.canvas), before)
+    lab.page.keyboard.press("ArrowLeft")
+    assert lab.shows(LINKED)
+
+
+@pytest.mark.parametrize(("name", "light"), [("linked", "true"), ("first", "false")])
+def test_axe_finds_nothing_serious(labs: dict[str, LabOnPage], name: str, light: str) -> None:
+    lab = labs[name]
+    assert lab.page.evaluate("() => document.body.dataset.jpThemeLight") == light
+    assert serious_findings(lab) == []
+
+
+def serious_findings(lab: LabOnPage) -> list[str]:
+    """What axe-core calls serious or critical in the lab: rule, element and what it suggests."""
+    found = axe_playwright.Axe().run(lab.page, context=".gca-lab").response["violations"]
+    return [
+        f"{rule['id']} ({rule['impact']}): {json.dumps(node['target'])} {node['html'][:160]} | {node['failureSummary']}"
+        for rule in found
+        if rule["impact"] in ("serious", "critical")
+        for node in rule["nodes"]
+    ]
+
+
+def test_a_phone_is_wide_enough(labs: dict[str, LabOnPage]) -> None:
+    lab = labs["linked"]
+    lab.page.set_viewport_size({"width": 390, "height": 844})
+    try:
+        fits = "(lab) => lab.scrollWidth <= lab.clientWidth && document.documentElement.scrollWidth <= innerWidth"
+        lab.page.wait_for_function(fits, arg=lab.root.element_handle())
+        assert lab.root.bounding_box()["width"] <= 390
+        assert lab.shows(LINKED)
+        assert serious_findings(lab) == []
+    finally:
+        lab.page.set_viewport_size({"width": 1240, "height": 900})
