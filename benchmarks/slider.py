@@ -58,7 +58,7 @@ def table(rounds: int) -> str:
         "",
         "Processor time in ms, median (and 90th percentile), n = 256, float64.",
         f"{machine.described()}.",
-        "`plan`: matrix, marginals and all 50 half-steps of the curves; `lab`: everything the lab sends to the browser.",
+        "`plan`: matrix, marginals and all 50 half-steps of the curves; `lab`: all that the lab sends to the browser.",
         "",
         "| start | slider | plan | lab |",
         "|---|---|---|---|",
