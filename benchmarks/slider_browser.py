@@ -184,7 +184,7 @@ WATCH = """() => {
     const watch = (window.gcaWatch = { still: true });
     const quiet = () => performance.now() - Math.max(key, ...Object.values(change));
     watch.expect = () => { [key, change, bytes] = [null, {}, { ...window.gcaBytes }]; };
-    watch.done = () => key !== null && (Object.keys(change).length ? quiet() > 300 : quiet() > 1500);
+    watch.done = () => key !== null && (Object.keys(change).length ? quiet() > 400 : quiet() > 5000);
     watch.told = () => [
         change.matrix === undefined ? null : change.matrix - key,
         Object.keys(change).length ? Math.max(...Object.values(change)) - key : null,

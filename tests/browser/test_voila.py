@@ -19,6 +19,7 @@ from tests.browser.voila import App, open_lab, voila
 from tests.oracles import picture
 
 axe_playwright = pytest.importorskip("axe_playwright_python.sync_playwright")
+sync_api = pytest.importorskip("playwright.sync_api")
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -122,7 +123,7 @@ def test_a_link_to_nonsense_says_so_and_the_lab_works(labs: dict[str, LabOnPage]
     lab.slider("half-steps").focus()
     lab.page.keyboard.press("ArrowRight")
     assert lab.shows(FIRST | {"alignment": FIRST["alignment"] | {"steps": 2}})
-    assert lab.error.count() == 0
+    sync_api.expect(lab.error).to_have_count(0)
 
 
 def test_a_key_on_a_slider_changes_the_matrix(labs: dict[str, LabOnPage]) -> None:
