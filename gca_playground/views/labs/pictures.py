@@ -10,6 +10,7 @@ import plotly.graph_objects as go
 
 from gca_playground.views import figures
 from gca_playground.views.labs.scene import Cloud, Scene
+from gca_playground.views.live_figure import LiveFigure
 from gca_playground.views.matrix_view import NOWHERE
 from gca_playground.views.theme import DARK, LIGHT
 
@@ -141,7 +142,7 @@ class CurvePicture:
 
 def _alive(figure: go.Figure) -> go.FigureWidget:
     """The figure as a widget, without a floating tool bar over the points; its width follows the page."""
-    widget = go.FigureWidget(figure)
+    widget = LiveFigure(figure)
     widget._config = {**widget._config, "displayModeBar": False, "responsive": True}
     return widget
 
