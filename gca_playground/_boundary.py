@@ -70,6 +70,6 @@ def _scalar_from(value: object, *, name: str) -> float:
     if isinstance(value, bool | str) or value is None or getattr(value, "ndim", None) not in (0, None):
         raise TypeError(f"{name} must be a number, got {value!r}")
     try:
-        return float(value)  # type: ignore[arg-type]
+        return float(value.detach() if isinstance(value, Tensor) else value)  # type: ignore[arg-type]
     except (TypeError, ValueError) as error:
         raise TypeError(f"{name} must be a number, got {type(value).__name__}") from error

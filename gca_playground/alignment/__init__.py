@@ -4,8 +4,45 @@
 """
 
 from gca_playground.alignment import target as targets
-from gca_playground.alignment.divergence import DIVERGENCES, kl, kl_along
+from gca_playground.alignment.divergence import (
+    DIVERGENCES,
+    KL,
+    MMD,
+    RINCE,
+    FenchelYoung,
+    InnerProduct,
+    Square,
+    Tempered,
+    TotalVariation,
+    Uniformity,
+    kl,
+    kl_along,
+)
 from gca_playground.alignment.loss import Alignment
-from gca_playground.alignment.named import PLACES, place
+from gca_playground.alignment.module import Loss, loss
+from gca_playground.alignment.named import LOSSES, NamedLoss, losses
+from gca_playground.alignment.places import PLACES, place
 
-__all__ = ["DIVERGENCES", "PLACES", "Alignment", "kl", "kl_along", "place", "targets"]
+__all__ = [
+    "DIVERGENCES",
+    "KL",
+    "LOSSES",
+    "MMD",
+    "PLACES",
+    "RINCE",
+    "Alignment",
+    "FenchelYoung",
+    "InnerProduct",
+    "Loss",
+    "NamedLoss",
+    "Square",
+    "Tempered",
+    "TotalVariation",
+    "Uniformity",
+    "kl",
+    "kl_along",
+    "loss",
+    "losses",
+    "place",
+    "targets",
+]

@@ -1,100 +1,176 @@
-"""Where you stand: the corners of the family, by name.
+"""The named losses: one row each, a value of the one record and the knobs it leaves open.
 
-Each row of the table is a region of the three knobs; the first that contains an ``Alignment`` names it.
+A row adds no code. ``gca.losses()`` shows the table, ``gca.loss(name, **knobs)`` makes a module of a row.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
+from gca_playground._boundary import near
+from gca_playground.alignment.divergence import KL, MMD, RINCE, FenchelYoung, Tempered, Uniformity
 from gca_playground.alignment.loss import Alignment
-from gca_playground.transport import EXACT, FREE, Constraint, Soft
+from gca_playground.alignment.target import Domains
+from gca_playground.transport import EXACT, FREE
 
-_ANY = frozenset({"exact", "free", "soft", "bounded", "total"})
-_STEPS = (0.0, math.inf)
+ALWAYS = ("cost", "epsilon", "grad")
+"""The knobs that every loss has."""
+ANY_TARGET = ("target", "infeasible", "layout")
+"""Those of a loss that is defined for every target."""
+BOTH_WAYS = ("weight_rows", "weight_cols")
 
 
 @dataclass(frozen=True)
-class Place:
-    """A region of the family: kinds of the two sides, and the half-steps from least to most.
+class NamedLoss:
+    """A row: where the loss stands in the family, what one may turn, and what to read.
 
-    ``name`` and ``meaning`` may hold ``{steps}``.
+    ``knobs`` are the names ``gca.loss`` accepts besides those of every loss; ``defaults`` gives all with their values.
     """
 
-    name: str
-    meaning: str
-    rows: frozenset[str] = _ANY
-    cols: frozenset[str] = _ANY
-    steps: tuple[float, float] = _STEPS
+    description: str
+    formula: str
+    reference: str
+    alignment: Alignment
+    knobs: tuple[str, ...] = ()
 
-    def contains(self, alignment: Alignment) -> bool:
-        """Whether this region holds that point."""
-        steps = math.inf if alignment.steps is None else alignment.steps
-        return (
-            _kind(alignment.rows) in self.rows
-            and _kind(alignment.cols) in self.cols
-            and self.steps[0] <= steps <= self.steps[1]
-        )
+    @property
+    def defaults(self) -> dict[str, object]:
+        """Every knob of this loss with its first value."""
+        known = self.alignment.knobs()
+        return {name: known[name] for name in (*ALWAYS, *self.knobs)}
 
 
-def _only(*kinds: str) -> frozenset[str]:
-    return frozenset(kinds)
+SHI = "Shi, Zhang, Zhen, Fan and Yan, ICML 2023"
+CHEN = "Chen, Lin, Muneton, Azabou, Caraman, Zhu and others, NeurIPS 2024 (GCA)"
+BAPTISTA = "Baptista, Stuart and Tran, 2025"
 
-
-PLACES = (
-    Place("IOT U(1), the joint loss", "only the total mass is fixed: one softmax over all pairs", rows=_only("total")),
-    Place("the raw kernel", "no half-step yet: nothing is normalised", steps=(0, 0)),
-    Place("the raw kernel", "both sides are free: pure attraction, nothing repels", _only("free"), _only("free")),
-    Place("InfoNCE", "each row is a softmax", rows=_only("exact"), steps=(1, 1)),
-    Place("InfoNCE", "each row is a softmax; the columns are free", _only("exact"), _only("free")),
-    Place("the raw kernel", "the rows are free, and the columns' turn has not come", rows=_only("free"), steps=(1, 1)),
-    Place("InfoNCE of the columns", "each column is a softmax; the rows are free", _only("free"), _only("exact")),
-    Place(
-        "inverse OT, U(a, b)",
-        "rows and columns agree: the entropic transport plan",
-        _only("exact"),
-        _only("exact"),
-        (math.inf, math.inf),
+LOSSES: dict[str, NamedLoss] = {
+    "infonce": NamedLoss(
+        "each row of the plan is a softmax: half a Sinkhorn step",
+        "KL(I | row softmax of exp(-C / epsilon)) = mean of -log P_ii",
+        "van den Oord, Li and Vinyals 2018",
+        Alignment(rows=EXACT, cols=FREE, steps=1),
+        (*ANY_TARGET, *BOTH_WAYS),
     ),
-    Place("GCA-INCE after {steps} half-steps", "on the way to the transport plan", _only("exact"), _only("exact")),
-    Place("between the raw kernel and InfoNCE", "the rows are pulled towards their mass", _only("soft"), steps=(1, 1)),
-    Place("GCA-UOT, {steps}", "both marginals may give way, at a price", _only("soft"), _only("soft")),
-    Place("between InfoNCE and GCA-INCE", "rows exact, columns pulled towards theirs", _only("exact"), _only("soft")),
-    Place(
-        "between the columns' InfoNCE and GCA-INCE",
-        "columns exact, rows pulled towards theirs",
-        _only("soft"),
-        _only("exact"),
+    "nt-xent": NamedLoss(
+        "InfoNCE on the stacked batch of both views, nothing paired with itself",
+        "KL(swapped pairs | row softmax of the 2n x 2n kernel without its diagonal)",
+        "Chen, Kornblith, Norouzi and Hinton, ICML 2020 (SimCLR)",
+        Alignment(rows=EXACT, cols=FREE, steps=1, layout="stacked"),
+        ("target", "infeasible"),
     ),
-    Place(
-        "between the raw kernel and InfoNCE",
-        "the rows are pulled towards their mass; the columns are free",
-        _only("soft"),
-        _only("free"),
+    "clip": NamedLoss(
+        "InfoNCE from each view to the other, averaged: two plans, not two half-steps",
+        "(weight_rows KL(I | row softmax) + weight_cols KL(I | column softmax)) / 2",
+        "Radford and others, ICML 2021",
+        Alignment(rows=EXACT, cols=FREE, steps=1, weight_rows=1.0, weight_cols=1.0),
+        (*ANY_TARGET, *BOTH_WAYS),
     ),
-    Place(
-        "between the raw kernel and the columns' InfoNCE",
-        "the columns are pulled towards their mass; the rows are free",
-        _only("free"),
-        _only("soft"),
+    "joint": NamedLoss(
+        "one softmax over all pairs: only the total mass is fixed (inverse OT's U(1))",
+        "KL(I | n softmax of -C / epsilon over all entries)",
+        f"{BAPTISTA}; {SHI}",
+        Alignment(total=True),
+        ANY_TARGET,
     ),
-    Place("double-bounded, {steps}", "marginals between a lower and an upper bound"),
-)
-"""The family's map. Every point is in at least one region."""
+    "gca-ince": NamedLoss(
+        "K half-steps towards the transport plan",
+        "KL(T | K Sinkhorn half-steps of exp(-C / epsilon))",
+        CHEN,
+        Alignment(steps=10),
+        ("steps", *ANY_TARGET, *BOTH_WAYS),
+    ),
+    "rince": NamedLoss(
+        "robust InfoNCE: wrong pairs weigh less",
+        "mean of -(K_ii)^q / q + (lam sum_j K_ij)^q / q, K = exp(score / epsilon)",
+        "Chuang and others, CVPR 2022",
+        Alignment(rows=FREE, cols=FREE, steps=0, divergence=RINCE()),
+        ("q", "lam", "kernel"),
+    ),
+    "gca-rince": NamedLoss(
+        "robust InfoNCE with the column scalings that K half-steps find",
+        "mean of -(K_ii v_i)^q / q + (lam sum_j K_ij v_j)^q / q, v after K half-steps",
+        CHEN,
+        Alignment(steps=10, divergence=RINCE()),
+        ("steps", "q", "lam", "kernel"),
+    ),
+    "gca-uot": NamedLoss(
+        "unbalanced transport: both marginals may give way, at a price",
+        "kl_weight KL(T | P) + rince_weight RINCE, P after K half-steps with soft marginals",
+        CHEN,
+        Alignment(rows=0.2, cols=0.2, steps=10, divergence=1.0 * KL() + 0.0 * RINCE(kernel="cost")),
+        ("rho_rows", "rho_cols", "steps", "kl_weight", "rince_weight", "q", "lam", *ANY_TARGET),
+    ),
+    "byol-view": NamedLoss(
+        "pure attraction, nothing repels: needs a predictor and a stop-gradient (BYOL's side of the family)",
+        "sum T log(T / exp(-C / epsilon)) / n = mean of C_ii / epsilon; epsilon 1/2: mean of 2 - 2 cos",
+        "Grill and others, NeurIPS 2020",
+        Alignment(epsilon=0.5, rows=FREE, cols=FREE, steps=0, divergence=KL(mass=False)),
+    ),
+    "iot": NamedLoss(
+        "the transport plan itself: rows and columns agree (inverse OT's U(a, b))",
+        "KL(T | entropic transport plan); at convergence the gradient is (T - P) / epsilon",
+        SHI,
+        Alignment(),
+        ANY_TARGET,
+    ),
+    "iot-uni": NamedLoss(
+        "inverse OT with a penalty on negatives of unequal mass",
+        "KL(T | P) + uniformity_weight |N| A log(A / G) / n, A and G the means of the negatives",
+        SHI,
+        Alignment(divergence=1.0 * KL() + 0.02 * Uniformity()),
+        ("uniformity_weight", "kl_weight", "steps", *ANY_TARGET),
+    ),
+    "domain-prior": NamedLoss(
+        "GCA-INCE towards a target with mass for a row's own domain and for the others",
+        "KL(T | P), T = I + alpha [same domain, i != j] + beta [other domain], shared within each block",
+        CHEN,
+        Alignment(steps=10, target=Domains(alpha=0.5, beta=0.0, scaled=True)),
+        ("steps", "alpha", "beta", "scaled", "infeasible", "layout"),
+    ),
+    "mmd-conditional": NamedLoss(
+        "what the column softmax predicts of the first view, compared in the space of the data",
+        "1/2 mean diag(W' Kx W) - mean diag(Kx W), W the column softmax, Kx the Gram matrix of the data",
+        f"{BAPTISTA}, B.1",
+        Alignment(rows=EXACT, cols=FREE, steps=1, divergence=MMD(), weight_rows=0.0, weight_cols=2.0),
+        ("kernel", "bandwidth", *BOTH_WAYS),
+    ),
+    "mmd-joint": NamedLoss(
+        "the global softmax and the pairs, compared in the space of the data",
+        "sum P (Kx P Ky) - 2 mean diag(Kx P Ky), P of mass 1",
+        f"{BAPTISTA}, (3.11)",
+        Alignment(total=True, divergence=MMD(joint=True)),
+        ("kernel", "bandwidth"),
+    ),
+    "matching-gap": NamedLoss(
+        "the Fenchel-Young gap of the transport plan: convex in the cost",
+        "(<C, T> + Omega(T) - min over plans) / n; its gradient is T - P",
+        "Blondel, Martins and Niculae 2020",
+        Alignment(divergence=FenchelYoung()),
+        ("rho_rows", "rho_cols", *ANY_TARGET),
+    ),
+    "tempered": NamedLoss(
+        "from covering the tails (alpha 1) over InfoNCE (0) to seeking the mode (-1)",
+        "mean of ((n P_ii)^-alpha - 1) / alpha, P a row softmax",
+        BAPTISTA,
+        Alignment(rows=EXACT, cols=FREE, steps=1, divergence=Tempered()),
+        ("alpha", *BOTH_WAYS),
+    ),
+}
+"""The table."""
+
+ALIASES = {"iot-total": "joint"}
+"""Other names of a row."""
 
 
-def place(alignment: Alignment) -> tuple[str, str]:
-    """The name of where an ``Alignment`` stands, and what it means, in words."""
-    here = next(region for region in PLACES if region.contains(alignment))
-    counted = "converged" if alignment.steps is None else f"{alignment.steps} half-step{'s' * (alignment.steps != 1)}"
-    steps = str(alignment.steps) if "half-steps" in here.name else counted
-    return here.name.format(steps=steps), here.meaning
+def losses() -> dict[str, NamedLoss]:
+    """All named losses: name -> row with description, formula, reference and knobs."""
+    return dict(LOSSES)
 
 
-def _kind(side: Constraint | None) -> str:
-    if side is None:
-        return "total"
-    if isinstance(side, Soft):
-        return {EXACT: "exact", FREE: "free"}.get(side, "soft")
-    return "bounded"
+def row(name: object) -> NamedLoss:
+    """The row of that name. Raises: ValueError with near names."""
+    plain = str(name).lower().replace("_", "-")
+    if not isinstance(name, str) or ALIASES.get(plain, plain) not in LOSSES:
+        raise ValueError(near(name, (*LOSSES, *ALIASES), what="loss"))
+    return LOSSES[ALIASES.get(plain, plain)]

@@ -1,14 +1,24 @@
-"""T: which matching do we want?"""
+"""T: which matching do we want?
+
+Matrices, one function each (``pairs``, ``smoothed``, ``classes``, ``domains``), and the same as records that an
+``Alignment`` carries: a record makes its matrix for the layout and the labels it is given. A target whose sums are not
+the masses of an exact or soft side cannot be reached; ``fit`` decides what is done about it, and says so.
+"""
 
 from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from gca_playground._boundary import as_count, near
+from gca_playground._boundary import as_count, as_float_tensor, is_number, near
+from gca_playground._shapes import Matrix
 
-TARGETS = ("pairs",)
-"""The targets that ``Alignment(target=...)`` knows by name."""
+LAYOUTS = ("two_views", "stacked")
+"""How pairs lie: two views (n, d) + (n, d), or one batch (2n, d) whose rows i and i + n belong together."""
 
 
 def pairs(n: int, *, dtype: torch.dtype = torch.float32, device: torch.device | str | None = None) -> Tensor:
@@ -16,19 +26,239 @@ def pairs(n: int, *, dtype: torch.dtype = torch.float32, device: torch.device | 
     return torch.eye(as_count(n, name="n", least=1), dtype=dtype, device=device)
 
 
-def target_for(name: str, like: Tensor) -> Tensor:
-    """The named target in the shape (..., n, m), type and device of a plan.
+def stacked_pairs(n: int, *, dtype: torch.dtype = torch.float32, device: torch.device | str | None = None) -> Tensor:
+    """Row i of a stacked batch belongs to row i + n and the other way round: (2n, 2n), of mass 2n."""
+    return pairs(2 * as_count(n, name="n", least=1), dtype=dtype, device=device).roll(n, 0)
 
-    Raises: ValueError when the target is not defined for that shape.
+
+def smoothed(n: int, s: float, *, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Label smoothing: ``(1 - s) I + s / n``, (n, n), s in [0, 1]."""
+    _check_share(s, "smoothing s")
+    return (1 - s) * pairs(n, dtype=dtype) + s / n
+
+
+def classes(labels: object, *, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Each row shared equally among its class: ``Y (Y'Y)^-1 Y'`` (n, n), for one label a row."""
+    same = _same(labels).to(dtype)
+    return same / same.sum(-1, keepdim=True)
+
+
+def domains(
+    domains: object, *, alpha: float, beta: float, scaled: bool = False, dtype: torch.dtype = torch.float32
+) -> Tensor:
+    """``I + alpha [same domain, i != j] + beta [other domain]`` (n, n), for one domain a row.
+
+    With ``scaled`` alpha and beta are the mass that a row shares equally among the others of its domain, and among all
+    of the other domains, so that they mean the same for blocks of any size. Raises: ValueError for a negative weight.
     """
-    check_target(name)
+    for name, weight in (("alpha", alpha), ("beta", beta)):
+        if not is_number(weight) or not 0 <= weight < float("inf"):
+            raise ValueError(f"{name} must be >= 0 and finite, got {weight!r}: a target holds no negative mass")
+    given = _as_labels(domains)
+    own = torch.eye(len(given), dtype=dtype, device=given.device)
+    return _with_blocks(own, own.bool(), given, alpha, beta, scaled)
+
+
+@dataclass(frozen=True)
+class Target:
+    """What an ``Alignment`` knows of its target: a name and its knobs, no data."""
+
+    name: ClassVar[str]
+    needs_labels: ClassVar[bool] = False
+
+    def matrix(self, like: Tensor, *, layout: str, labels: object = None) -> Matrix:
+        """T (n, m) in the shape, type and device of a plan. Raises: ValueError where it is not defined."""
+        raise NotImplementedError
+
+    def to_json(self) -> Any:
+        """The name, with the knobs where there are any."""
+        knobs = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return {"name": self.name, **knobs} if knobs else self.name
+
+
+@dataclass(frozen=True)
+class Pairs(Target):
+    """Row i belongs to column i; in a stacked batch to row i + n."""
+
+    name = "pairs"
+
+    def matrix(self, like: Tensor, *, layout: str, labels: object = None) -> Matrix:
+        """The identity, or the swapped pairs."""
+        n = _as_many(like, self.name)
+        return pairs(n).to(like) if layout == "two_views" else stacked_pairs(n // 2).to(like)
+
+
+@dataclass(frozen=True)
+class Smoothed(Target):
+    """Pairs with a share ``smoothing`` of each row spread equally over all that are allowed."""
+
+    smoothing: float = 0.1
+    name = "smoothed"
+
+    def __post_init__(self) -> None:
+        """Check the share."""
+        _check_share(self.smoothing, "smoothing")
+
+    def matrix(self, like: Tensor, *, layout: str, labels: object = None) -> Matrix:
+        """``(1 - s) pairs + s / count``."""
+        own = Pairs().matrix(like, layout=layout)
+        spread = torch.ones_like(own) if layout == "two_views" else 1 - torch.eye(len(own)).to(own)
+        return (1 - self.smoothing) * own + self.smoothing * spread / spread.sum(-1, keepdim=True)
+
+
+@dataclass(frozen=True)
+class Classes(Target):
+    """Each row shared equally among its class, itself excepted where it is forbidden: supervised contrast."""
+
+    name = "classes"
+    needs_labels = True
+
+    def matrix(self, like: Tensor, *, layout: str, labels: object = None) -> Matrix:
+        """From one label a row."""
+        same = _same(_for_rows(labels, like, layout, self.name)).to(like)
+        if layout == "stacked":
+            same = same - torch.eye(len(same)).to(same)
+        return same / same.sum(-1, keepdim=True)
+
+
+@dataclass(frozen=True)
+class Domains(Target):
+    """Pairs, ``alpha`` for the others of a row's domain, ``beta`` for those of other domains; see ``domains``."""
+
+    alpha: float = 0.0
+    beta: float = 0.0
+    scaled: bool = False
+    name = "domains"
+    needs_labels = True
+
+    def __post_init__(self) -> None:
+        """Check the weights."""
+        domains([0], alpha=self.alpha, beta=self.beta)
+        if not isinstance(self.scaled, bool):
+            raise TypeError(f"scaled must be True or False, got {self.scaled!r}")
+
+    def matrix(self, like: Tensor, *, layout: str, labels: object = None) -> Matrix:
+        """From one domain a row."""
+        own = Pairs().matrix(like, layout=layout)
+        taken = own.bool() if layout == "two_views" else own.bool() | torch.eye(len(own), device=own.device).bool()
+        given = _for_rows(labels, like, layout, self.name)
+        return _with_blocks(own, taken, given, self.alpha, self.beta, self.scaled)
+
+
+@dataclass(frozen=True, eq=False)
+class Given(Target):
+    """A matrix (n, m) that someone made: painted by hand, or the plan of other views. It passes no gradient on."""
+
+    values: Tensor
+    name = "given"
+
+    def __post_init__(self) -> None:
+        """Check that it is a matrix of masses."""
+        values = as_float_tensor(self.values, name="target").detach()
+        if values.ndim < 2 or 0 in values.shape:
+            raise ValueError(f"a target must be a matrix (n, m), got shape {tuple(values.shape)}")
+        bad = ~torch.isfinite(values) | (values < 0)
+        if bad.any():
+            raise ValueError(f"a target must be finite and >= 0, got {values[bad][0].item():g} ({int(bad.sum())} such)")
+        if not values.sum() > 0:
+            raise ValueError(f"a target must hold some mass, got none in shape {tuple(values.shape)}")
+        object.__setattr__(self, "values", values)
+
+    def matrix(self, like: Tensor, *, layout: str, labels: object = None) -> Matrix:
+        """The matrix itself."""
+        if self.values.shape[-2:] != like.shape[-2:]:
+            raise ValueError(
+                f"the target must have the plan's shape {tuple(like.shape[-2:])}, got {tuple(self.values.shape)}"
+            )
+        return self.values.to(like)
+
+    def to_json(self) -> Any:
+        """The entries as lists."""
+        return {"name": self.name, "values": self.values.tolist()}
+
+    def __eq__(self, other: object) -> bool:
+        """The same entries."""
+        return isinstance(other, Given) and torch.equal(self.values, other.values)
+
+    def __hash__(self) -> int:
+        """Of the shape and the mass."""
+        return hash((tuple(self.values.shape), float(self.values.sum())))
+
+
+TARGETS: dict[str, type[Target]] = {kind.name: kind for kind in (Pairs, Smoothed, Classes, Domains, Given)}
+"""The targets that ``Alignment(target=...)`` knows by name."""
+
+
+def as_target(value: object) -> Target:
+    """A target from what a user may write: a record, a name, a dict with the name and knobs, or a matrix.
+
+    Raises: ValueError with near names, TypeError for what is none of these.
+    """
+    if isinstance(value, Target):
+        return value
+    if isinstance(value, str):
+        value = {"name": value}
+    if not isinstance(value, dict):
+        return Given(as_float_tensor(value, name="target"))
+    knobs = dict(value)
+    name = knobs.pop("name", None)
+    if not isinstance(name, str) or name not in TARGETS:
+        raise ValueError(near(name, TARGETS, what="target"))
+    kind = TARGETS[name]
+    known = [field.name for field in dataclasses.fields(kind)]
+    unknown = [knob for knob in knobs if knob not in known]
+    if unknown:
+        raise ValueError(near(unknown[0], known, what=f"knob of the target {name!r}"))
+    if kind is Given and "values" not in knobs:
+        raise ValueError("a target 'given' needs its values: pass the matrix itself as target")
+    return kind(**knobs)
+
+
+def _as_many(like: Tensor, name: str) -> int:
     n, m = like.shape[-2:]
     if n != m:
-        raise ValueError(f"the target 'pairs' needs as many rows as columns, got n = {n} and m = {m}")
-    return pairs(n, dtype=like.dtype, device=like.device)
+        raise ValueError(f"the target {name!r} needs as many rows as columns, got n = {n} and m = {m}")
+    return n
 
 
-def check_target(name: object) -> None:
-    """Raises: ValueError with near names for a target nobody knows."""
-    if name not in TARGETS:
-        raise ValueError(near(name, TARGETS, what="target"))
+def _for_rows(labels: object, like: Tensor, layout: str, name: str) -> Tensor:
+    """One label a row of the plan; a stacked batch repeats those of its views."""
+    if labels is None:
+        raise ValueError(f"the target {name!r} needs labels, one a row: pass labels=")
+    count = _as_many(like, name)
+    given = _as_labels(labels)
+    if layout == "stacked" and len(given) == count // 2:
+        given = torch.cat([given, given])
+    if len(given) != count:
+        raise ValueError(f"labels must be one a row, {count}, got {len(given)}")
+    return given.to(like.device)
+
+
+def _with_blocks(own: Matrix, taken: Tensor, labels: Tensor, alpha: float, beta: float, scaled: bool) -> Matrix:
+    """``own`` + alpha [same domain] + beta [other domain] where nothing is ``taken``; scaled: shared in each row."""
+    same = _same(labels)
+    blocks = [(same & ~taken).to(own), (~same & ~taken).to(own)]
+    if scaled:
+        blocks = [block / block.sum(-1, keepdim=True).clamp(min=1) for block in blocks]
+    return own + alpha * blocks[0] + beta * blocks[1]
+
+
+def _same(labels: object) -> Tensor:
+    given = _as_labels(labels)
+    return given[:, None] == given[None, :]
+
+
+def _as_labels(labels: object) -> Tensor:
+    try:
+        given = torch.as_tensor(labels)
+    except (TypeError, ValueError, RuntimeError):
+        names = sorted({str(label) for label in labels})  # type: ignore[attr-defined]
+        given = torch.tensor([names.index(str(label)) for label in labels])  # type: ignore[attr-defined]
+    if given.ndim != 1 or len(given) == 0:
+        raise ValueError(f"labels must be one a row, (n,), got shape {tuple(given.shape)}")
+    return given
+
+
+def _check_share(share: object, name: str) -> None:
+    if not is_number(share) or not 0 <= share <= 1:  # type: ignore[operator]
+        raise ValueError(f"{name} must be in [0, 1], got {share!r}")

@@ -15,7 +15,7 @@ from gca_playground.transport.cost import (
     dot_cost,
     squared_euclidean_cost,
 )
-from gca_playground.transport.plan import Plan
+from gca_playground.transport.plan import GRADIENTS, Plan
 from gca_playground.transport.sinkhorn import Trajectory
 from gca_playground.transport.solve import ConvergenceWarning, solve
 
@@ -23,6 +23,7 @@ __all__ = [
     "COSTS",
     "EXACT",
     "FREE",
+    "GRADIENTS",
     "Bounded",
     "Constraint",
     "ConvergenceWarning",

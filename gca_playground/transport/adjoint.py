@@ -1,4 +1,4 @@
-"""The exact gradient of a plan in its cost, without a tape.
+"""The exact gradient of a plan's potentials, without a tape.
 
 After K half-steps (``through_steps``): a half-step spreads what it is given with weights that sum to one,
 
@@ -10,18 +10,21 @@ matrix-vector product a step, and one product of rank K at the end.
 At convergence (``at_convergence``): the optimality conditions are linear in small changes, and one conjugate-gradient
 solve of their Schur complement replaces all steps (a factorisation where that is too close to singular).
 
-Both give dL/dC for dL/dlog P. Derived for this project; checked against autograd through the unrolled loop.
+Both take dL/dlog u and dL/dlog v, where log u = f / epsilon and log v = g / epsilon, and give dL/dC and dL/depsilon.
+Derived for this project; checked against autograd through the unrolled loop.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from gca_playground._shapes import Cols, Cost, Matrix, Rows, Side
+from gca_playground.transport.kernel import log_plan
 from gca_playground.transport.problem import Problem
 from gca_playground.transport.sinkhorn import HalfStep
 
@@ -31,25 +34,43 @@ _MOST_ITERATIONS = 300
 """Of conjugate gradients; a system that needs more is factorised."""
 
 
-def through_steps(grad_log: Matrix, log: Matrix, problem: Problem, states: list[HalfStep]) -> Matrix:
-    """dL/dC of the half-steps ``states[1:]`` that started at ``states[0]``.
+class Slopes(NamedTuple):
+    """dL/dC (..., n, m), and dL/depsilon as far as it does not come through C / epsilon (a number)."""
 
-    Given: dL/dlog P and log P after the last state, (..., n, m).
+    cost: Matrix
+    damping: Tensor | float
+
+    def epsilon(self, problem: Problem) -> Tensor:
+        """dL/depsilon: potentials in log units know C and epsilon as C / epsilon, and through the dampings."""
+        cost = problem.cost.detach()
+        seen = torch.where(cost.isfinite(), self.cost * cost, 0.0).sum(dtype=problem.wide)
+        return self.damping - seen / problem.epsilon
+
+
+def through_steps(fbar: Rows, gbar: Cols, problem: Problem, states: list[HalfStep]) -> Slopes:
+    """What the half-steps ``states[1:]`` that started at ``states[0]`` pass back.
+
+    Given: dL/dlog u (..., n) and dL/dlog v (..., m) after the last state.
     """
     eps, last = problem.epsilon, states[-1]
-    fbar, gbar = grad_log.sum(-1).to(problem.wide), grad_log.sum(-2).to(problem.wide)
+    log = log_plan(last.f, last.g, problem.cost.detach(), eps).to(problem.cost.dtype)
     by_rows, by_cols = _Spreads(log, problem.cost, eps), _Spreads(log.mT, problem.cost.mT, eps)
+    damping: Tensor | float = 0.0
     for k in range(len(states) - 1, 0, -1):
         before, step = states[k - 1], states[k]
         if k % 2 == 1:
+            damping = damping + (fbar * problem.rows.drift(step.lse)).sum()
             x = problem.rows.slope(step.lse) * fbar
             gbar = gbar - by_rows.pull(x, step.lse, before.g, last.f, last.g)
             fbar = torch.zeros_like(fbar)
         else:
+            damping = damping + (gbar * problem.cols.drift(step.lse)).sum()
             y = problem.cols.slope(step.lse) * gbar
             fbar = fbar - by_cols.pull(y, step.lse, before.f, last.g, last.f)
             gbar = torch.zeros_like(gbar)
-    return (by_rows.total() + by_cols.total().mT - grad_log) / eps
+    # A start is fixed in cost units: in log units it shrinks as epsilon grows.
+    start = (fbar * _finite(states[0].f)).sum() + (gbar * _finite(states[0].g)).sum()
+    return Slopes((by_rows.total() + by_cols.total().mT) / eps, damping - start / eps**2)
 
 
 class _Spreads:
@@ -97,36 +118,47 @@ class _Spreads:
         return (low_rank + self.dense).to(self.plan.dtype)
 
 
-def of_total_mass(grad_log: Matrix, log: Matrix, problem: Problem) -> Matrix:
-    """dL/dC of the global softmax."""
-    plan = log.exp()
-    mass = plan.sum((-2, -1), keepdim=True)
-    return (plan * grad_log.sum((-2, -1), keepdim=True) / mass - grad_log) / problem.epsilon
+def of_total_mass(fbar: Rows, problem: Problem, last: HalfStep) -> Slopes:
+    """What the global softmax passes back."""
+    plan = log_plan(last.f, last.g, problem.cost.detach(), problem.epsilon).exp_()
+    share = plan / plan.sum((-2, -1), keepdim=True)
+    slope = share * fbar.sum(-1)[..., None, None] / problem.epsilon
+    return Slopes(slope.to(problem.cost.dtype), 0.0)
 
 
-def at_convergence(grad_log: Matrix, log: Matrix, problem: Problem, last: HalfStep) -> Matrix:
-    """dL/dC of the limit, by implicit differentiation.
+def at_convergence(fbar: Rows, gbar: Cols, problem: Problem, last: HalfStep) -> Slopes:
+    """What the limit passes back, by implicit differentiation.
 
-    Solves ``[diag(r / kappa_r), P; P', diag(c / kappa_c)] [al; be] = [G 1; G' 1]`` (a side with kappa 0 drops out) and
-    returns ``(P o (al (+) be) - G) / epsilon``. With both sides exact the system is singular along (1, -1), which the
-    plan does not see.
+    Solves ``[diag(r / kappa_r), P; P', diag(c / kappa_c)] [al; be] = [fbar; gbar]`` (a side with kappa 0 drops out);
+    dL/dC is ``P o (al (+) be) / epsilon``. With both sides exact the system is singular along (1, -1), which the
+    plan does not see: there it has a solution only where fbar and gbar have the same sum, as for every function of P.
     """
-    log, grad = log.to(problem.wide), grad_log.to(problem.wide)
+    eps = problem.epsilon
+    log = log_plan(last.f, last.g, problem.cost.detach(), eps)
     plan, log_rows, log_cols = log.exp(), log.logsumexp(-1), log.logsumexp(-2)
-    kappa_rows = problem.rows.slope(log_rows - _finite(last.f) / problem.epsilon)
-    kappa_cols = problem.cols.slope(log_cols - _finite(last.g) / problem.epsilon)
+    log_u, log_v = _finite(last.f) / eps, _finite(last.g) / eps
+    kappa_rows, kappa_cols = problem.rows.slope(log_rows - log_u), problem.cols.slope(log_cols - log_v)
     weight_rows, weight_cols = _divide(kappa_rows, log_rows.exp()), _divide(kappa_cols, log_cols.exp())
 
     def without_rows(be: Side) -> Side:
         return be - weight_cols * _times(plan.mT, weight_rows * _times(plan, be))
 
-    target = weight_cols * (grad.sum(-2) - _times(plan.mT, weight_rows * grad.sum(-1)))
+    target = weight_cols * (gbar - _times(plan.mT, weight_rows * fbar))
     be = _conjugate_gradient(without_rows, target, metric=_divide(torch.ones_like(weight_cols), weight_cols))
     if be is None:
-        al, be = _least_squares(grad, log, log_rows, log_cols, kappa_rows, kappa_cols)
+        al, be = _least_squares(fbar, gbar, log, log_rows, log_cols, kappa_rows, kappa_cols)
     else:
-        al = weight_rows * (grad.sum(-1) - _times(plan, be))
-    return ((plan * (al[..., :, None] + be[..., None, :]) - grad) / problem.epsilon).to(grad_log.dtype)
+        al = weight_rows * (fbar - _times(plan, be))
+    slope = plan * (al[..., :, None] + be[..., None, :]) / eps
+    damping = _priced(al, problem.rows.price, log_rows, log_u) + _priced(be, problem.cols.price, log_cols, log_v)
+    return Slopes(slope.to(problem.cost.dtype), -damping)
+
+
+def _priced(multiplier: Side, rho: float, log_sums: Side, log_scale: Side) -> Tensor | float:
+    """How a soft side's optimality, ``epsilon log u + rho log(r / a) = 0``, moves with epsilon."""
+    if rho == 0 or math.isinf(rho):
+        return 0.0
+    return (multiplier * log_sums.exp() * log_scale).sum() / rho
 
 
 def _conjugate_gradient(operator: Callable[[Side], Side], target: Side, *, metric: Side) -> Side | None:
@@ -154,7 +186,7 @@ def _conjugate_gradient(operator: Callable[[Side], Side], target: Side, *, metri
 
 
 def _least_squares(
-    grad: Matrix, log: Matrix, log_rows: Rows, log_cols: Cols, kappa_rows: Rows, kappa_cols: Cols
+    fbar: Rows, gbar: Cols, log: Matrix, log_rows: Rows, log_cols: Cols, kappa_rows: Rows, kappa_cols: Cols
 ) -> tuple[Rows, Cols]:
     """The smallest (al, be) where the system is singular to rounding: a plan that nearly falls into blocks."""
     half_rows, half_cols = _finite(log_rows) / 2, _finite(log_cols) / 2
@@ -162,7 +194,7 @@ def _least_squares(
     between = (log - half_rows[..., :, None] - half_cols[..., None, :]).exp()
     between = between * kappa_rows.sqrt()[..., :, None] * kappa_cols.sqrt()[..., None, :]
     system = torch.eye(between.shape[-1]).to(between) - between.mT @ between
-    to_rows, to_cols = scale_rows * grad.sum(-1), scale_cols * grad.sum(-2)
+    to_rows, to_cols = scale_rows * fbar, scale_cols * gbar
     be = _times(torch.linalg.pinv(system, hermitian=True, rtol=1e-13), to_cols - _times(between.mT, to_rows))
     return scale_rows * (to_rows - _times(between, be)), scale_cols * be
 

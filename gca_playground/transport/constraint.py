@@ -19,6 +19,7 @@ import math
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from gca_playground._boundary import is_number, near
 from gca_playground._shapes import Mass, Side
@@ -44,11 +45,11 @@ class Soft:
         """The word for the two ends, the number between them."""
         return {0.0: "FREE", math.inf: "EXACT"}.get(self.rho, f"Soft({self.rho:g})")
 
-    def damping(self, epsilon: float) -> float:
+    def damping(self, epsilon: float | Tensor) -> float | Tensor:
         """``kappa = rho / (rho + epsilon)``, from 0 (free) to 1 (exact)."""
         return 1.0 if math.isinf(self.rho) else self.rho / (self.rho + epsilon)
 
-    def potential(self, lse: Side, log_mass: Mass, epsilon: float) -> Side:
+    def potential(self, lse: Side, log_mass: Mass, epsilon: float | Tensor) -> Side:
         """The potential (cost units) after one half-step."""
         if self.rho == 0:
             return torch.zeros_like(lse)
@@ -56,7 +57,28 @@ class Soft:
 
     def slope(self, lse: Side, log_mass: Mass, epsilon: float) -> Side:
         """``- d potential / d lse / epsilon``, what the adjoint multiplies with."""
-        return torch.full_like(lse, self.damping(epsilon))
+        return torch.full_like(lse, float(self.damping(epsilon)))
+
+    def drift(self, lse: Side, log_mass: Mass, epsilon: float) -> Side:
+        """``d (potential / epsilon) / d epsilon``: the damping falls as epsilon grows."""
+        if self.rho == 0 or math.isinf(self.rho):
+            return torch.zeros_like(lse)
+        return (lse - log_mass) * (self.rho / (self.rho + epsilon) ** 2)
+
+    def earned(self, potential: Side, mass: Side) -> Side:
+        """What each element adds to the dual: ``f a`` (exact), ``rho a (1 - exp(-f / rho))`` (soft), 0 (free)."""
+        if math.isinf(self.rho):
+            return torch.where(mass > 0, potential * mass, 0.0)
+        if self.rho == 0:
+            return torch.zeros_like(potential)
+        return torch.where(mass > 0, -self.rho * mass * torch.expm1(-potential / self.rho), 0.0)
+
+    def charge(self, marginal: Side, mass: Side) -> Side:
+        """What each element pays in the primal: ``rho KL(marginal | mass)``; an exact or free side charges nothing."""
+        if self.rho == 0 or math.isinf(self.rho):
+            return torch.zeros_like(marginal)
+        relative = torch.special.xlogy(marginal, marginal / torch.where(mass > 0, mass, 1.0))
+        return self.rho * (relative - marginal + mass)
 
     def error(self, potential: Side, lse: Side, log_mass: Mass, epsilon: float) -> Side:
         """How far each element is from its own optimality.
@@ -91,7 +113,7 @@ class Bounded:
         object.__setattr__(self, "lo", float(self.lo))
         object.__setattr__(self, "hi", float(self.hi))
 
-    def potential(self, lse: Side, log_mass: Mass, epsilon: float) -> Side:
+    def potential(self, lse: Side, log_mass: Mass, epsilon: float | Tensor) -> Side:
         """The potential (cost units) that moves the marginal to the nearest bound, or 0 inside."""
         lo, hi = log_mass + _log(self.lo), log_mass + _log(self.hi)
         return epsilon * (torch.minimum(torch.maximum(lse, lo), hi) - lse)
@@ -100,6 +122,19 @@ class Bounded:
         """1 where a bound holds, 0 inside."""
         clipped = (lse < log_mass + _log(self.lo)) | (lse > log_mass + _log(self.hi))
         return clipped.to(lse.dtype)
+
+    def drift(self, lse: Side, log_mass: Mass, epsilon: float) -> Side:
+        """``d (potential / epsilon) / d epsilon``: bounds do not know epsilon."""
+        return torch.zeros_like(lse)
+
+    def earned(self, potential: Side, mass: Side) -> Side:
+        """What each element adds to the dual: the bound that its potential leans on."""
+        upper = torch.where(potential < 0, potential * self.hi, 0.0) if math.isfinite(self.hi) else 0.0
+        return mass * (self.lo * potential.clamp(min=0) + upper)
+
+    def charge(self, marginal: Side, mass: Side) -> Side:
+        """Between its bounds a side pays nothing."""
+        return torch.zeros_like(marginal)
 
     def error(self, potential: Side, lse: Side, log_mass: Mass, epsilon: float) -> Side:
         """The relative change of the marginal that its own projection would still make."""

@@ -57,6 +57,8 @@ class LazyCost:
     z: Tensor
     w: Tensor
     name: ClassVar[str]
+    offset: ClassVar[float] = 0.0
+    """The score (similarity) of a pair is ``offset - C``."""
 
     def __init__(self, z: object, w: object) -> None:
         z, w = as_float_tensor(z, name="z"), as_float_tensor(w, name="w")
@@ -92,6 +94,7 @@ class CosineCost(LazyCost):
     """``1 - cos(z_i, w_j)``, lazily."""
 
     name = "cosine"
+    offset = 1.0
 
     @staticmethod
     def _between(z: Embeddings, w: OtherEmbeddings) -> Cost:
@@ -102,6 +105,7 @@ class SquaredEuclideanCost(LazyCost):
     """``|z_i - w_j|^2 / 2``, lazily."""
 
     name = "squared_euclidean"
+    offset = 1.0
 
     @staticmethod
     def _between(z: Embeddings, w: OtherEmbeddings) -> Cost:

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from gca_playground._boundary import as_count
 from gca_playground._shapes import Matrix
-from gca_playground.transport import adjoint
+from gca_playground.transport import adjoint, unrolled
+from gca_playground.transport.constraint import EXACT, FREE
 from gca_playground.transport.kernel import DenseKernel, log_plan
 from gca_playground.transport.problem import Problem
 from gca_playground.transport.sinkhorn import HalfStep, Trajectory, take, trajectory
@@ -20,14 +21,18 @@ from gca_playground.transport.sinkhorn import HalfStep, Trajectory, take, trajec
 KEPT_STEPS = 50
 """How many half-steps ``Plan.at`` reaches."""
 
+GRADIENTS = ("exact", "implicit", "envelope", "autograd")
+"""How a plan may be differentiated; see ``solve``."""
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Plan:
     """``P = exp((f_i + g_j - C_ij) / epsilon)``, the coupling that ``solve`` found.
 
-    ``matrix`` and ``log`` are differentiable in the cost; the potentials are detached. ``states`` holds the start and
-    the half-steps from it when the plan is the result of exactly these, None at convergence. Leading batch dimensions
-    of the cost are leading dimensions of everything here.
+    ``matrix``, ``log``, ``log_u`` and ``log_v`` are differentiable in the cost, and in epsilon where that was a tensor;
+    the potentials f and g are detached. ``states`` holds the start and the half-steps from it when the plan is the
+    result of exactly these, None at convergence. Leading batch dimensions of the cost are leading dimensions of
+    everything here.
     """
 
     problem: Problem
@@ -36,6 +41,7 @@ class Plan:
     last: HalfStep
     states: list[HalfStep] | None = None
     warm: bool = False
+    grad: str = "exact"
 
     @property
     def epsilon(self) -> float:
@@ -57,10 +63,31 @@ class Plan:
         """The potentials of the columns (..., m), in cost units, detached."""
         return self.last.g.to(self.cost.dtype)
 
+    @property
+    def temperature(self) -> Tensor | float:
+        """epsilon: the tensor that wants a gradient if there is one."""
+        return self.epsilon if self.problem.temperature is None else self.problem.temperature
+
+    @property
+    def log_u(self) -> Tensor:
+        """``f / epsilon`` (..., n), differentiable in the cost: the gradient goes through the half-steps."""
+        return self._log_scalings[0]
+
+    @property
+    def log_v(self) -> Tensor:
+        """``g / epsilon`` (..., m), differentiable in the cost."""
+        return self._log_scalings[1]
+
     @cached_property
     def log(self) -> Tensor:
         """``log P`` (..., n, m); -inf where a pair is forbidden. Differentiable in the cost."""
-        return _LogPlan.apply(self.cost, self)
+        return _LogPlan.apply(self.log_u, self.log_v, self.cost, self.problem.temperature, self)
+
+    @cached_property
+    def _log_scalings(self) -> tuple[Tensor, Tensor]:
+        if self.grad == "autograd":
+            return unrolled.log_scalings(self.problem, self.states, self.steps)
+        return _LogScalings.apply(self.cost, self.problem.temperature, self)
 
     @cached_property
     def matrix(self) -> Tensor:
@@ -117,6 +144,36 @@ class Plan:
         return self.matrix.sum((-2, -1))
 
     @cached_property
+    def fixed_mass(self) -> Tensor | None:
+        """The mass (...) where an exact half-step has just set it, in the precision of the potentials; else None.
+
+        A constant: what rounding leaves of it must not pull on anything. The envelope has no constant mass, since it
+        looks at a plan whose potentials stay where they are.
+        """
+        if self.grad == "envelope":
+            return None
+        if self.problem.total is not None:
+            return torch.as_tensor(self.problem.total, dtype=self.problem.wide)
+        for side, is_set in ((self.problem.rows, self._rows_are_set), (self.problem.cols, self._cols_are_set)):
+            if side.constraint == EXACT and is_set:
+                return side.mass.sum(-1)
+        return None
+
+    @property
+    def _rows_are_set(self) -> bool:
+        """Whether the last step that changed anything was one of the rows."""
+        return self.steps % 2 == 1 or (self.problem.cols.constraint == FREE and self.steps > 0)
+
+    @property
+    def _cols_are_set(self) -> bool:
+        return self.steps % 2 == 0 and self.steps > 0
+
+    @cached_property
+    def log_kernel_sums(self) -> Tensor:
+        """``log sum_j exp(-C_ij / epsilon) v_j`` (..., n), differentiable: what the next row step would divide by."""
+        return self.log.to(self.problem.wide).logsumexp(-1) - self.log_u
+
+    @cached_property
     def entropy(self) -> Tensor:
         """``- sum P log P`` (...), in nats, not normalised by the mass."""
         return torch.special.entr(self.matrix).sum((-2, -1))
@@ -140,7 +197,7 @@ class Plan:
         k, path = as_count(k, name="k", least=0), self.trajectory
         if k > len(path):
             raise ValueError(f"at(k) needs k <= min(steps, {KEPT_STEPS}) = {len(path)}, got {k}")
-        problem = dataclasses.replace(self.problem, cost=self.cost.detach())
+        problem = dataclasses.replace(self.problem, cost=self.cost.detach(), temperature=None)
         return Plan(problem, k, converged=False, last=HalfStep(path.f[k], path.g[k], path.f[k]))
 
     def __repr__(self) -> str:
@@ -162,25 +219,66 @@ class Plan:
         return side.error(potential, log_sums - finite / self.epsilon).max().item()
 
 
-class _LogPlan(torch.autograd.Function):
-    """log P as a function of the cost; its derivative is the adjoint of how the plan was made."""
+class _LogScalings(torch.autograd.Function):
+    """log u and log v as functions of the cost; their derivative is the adjoint of how the plan was made."""
 
     @staticmethod
-    def forward(ctx: Any, cost: Tensor, plan: Plan) -> Tensor:
-        log = log_plan(plan.last.f, plan.last.g, cost, plan.epsilon).to(cost.dtype)
+    def forward(ctx: Any, cost: Tensor, temperature: Tensor | None, plan: Plan) -> tuple[Tensor, Tensor]:
         ctx.plan = plan
-        ctx.save_for_backward(log)
-        return log
+        return plan.last.f / plan.epsilon, plan.last.g / plan.epsilon
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, grad_log: Matrix) -> tuple[Matrix, None]:
-        (log,) = ctx.saved_tensors
+    def backward(ctx: Any, fbar: Tensor, gbar: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
         plan = ctx.plan
-        # log P is -inf where a pair is forbidden, whatever the cost there.
-        grad_log = grad_log.masked_fill(log.isneginf(), 0.0)
+        if plan.grad == "envelope":
+            start = (fbar * _finite(plan.last.f)).sum() + (gbar * _finite(plan.last.g)).sum()
+            return None, _as_temperature(-start / plan.epsilon**2, plan), None
+        # Where an element stays empty its potential is -inf, whatever the cost.
+        fbar, gbar = (torch.where(x.isfinite(), bar, 0.0) for x, bar in ((plan.last.f, fbar), (plan.last.g, gbar)))
         if plan.problem.total is not None:
-            return adjoint.of_total_mass(grad_log, log, plan.problem), None
-        if plan.states is None:
-            return adjoint.at_convergence(grad_log, log, plan.problem, plan.last), None
-        return adjoint.through_steps(grad_log, log, plan.problem, plan.states), None
+            slopes = adjoint.of_total_mass(fbar, plan.problem, plan.last)
+        elif plan.states is None or plan.grad == "implicit":
+            slopes = adjoint.at_convergence(fbar, gbar, plan.problem, plan.last)
+        else:
+            slopes = adjoint.through_steps(fbar, gbar, plan.problem, plan.states)
+        return (
+            slopes.cost,
+            _as_temperature(slopes.epsilon(plan.problem), plan) if ctx.needs_input_grad[1] else None,
+            None,
+        )
+
+
+class _LogPlan(torch.autograd.Function):
+    """``log u_i + log v_j - C_ij / epsilon``, computed in the precision of the potentials, kept in that of the cost."""
+
+    @staticmethod
+    def forward(ctx: Any, log_u: Tensor, log_v: Tensor, cost: Tensor, temperature: Tensor | None, plan: Plan) -> Tensor:
+        ctx.plan = plan
+        return log_plan(plan.last.f, plan.last.g, cost, plan.epsilon).to(cost.dtype)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, grad: Matrix) -> tuple[Tensor, Tensor, Tensor, Tensor | None, None]:
+        plan = ctx.plan
+        cost = plan.cost.detach()
+        # log P is -inf where a pair can hold no mass, whatever the cost there.
+        allowed = cost.isfinite()
+        if not allowed.all():
+            grad = grad.masked_fill(~allowed, 0.0)
+        wide = plan.problem.wide
+        slope = None
+        if ctx.needs_input_grad[3]:
+            seen = torch.where(allowed, grad * cost, 0.0).sum(dtype=wide)
+            slope = _as_temperature(seen / plan.epsilon**2, plan)
+        return grad.sum(-1, dtype=wide), grad.sum(-2, dtype=wide), -grad / plan.epsilon, slope, None
+
+
+def _as_temperature(slope: Tensor, plan: Plan) -> Tensor | None:
+    """A gradient in the type of the epsilon that asked for it."""
+    temperature = plan.problem.temperature
+    return None if temperature is None else slope.to(temperature).reshape(temperature.shape)
+
+
+def _finite(x: Tensor) -> Tensor:
+    return torch.where(x.isfinite(), x, 0.0)

@@ -47,6 +47,16 @@ class Marginal:
         slope = self.constraint.slope(lse, self.log_mass, self.epsilon)
         return slope if self.dead is None else slope.masked_fill(self.dead, 0.0)
 
+    def drift(self, lse: Side) -> Side:
+        """``d (potential / epsilon) / d epsilon`` at this lse; 0 for an element that stays empty."""
+        drift = self.constraint.drift(lse, self.log_mass, self.epsilon)
+        return drift if self.dead is None else drift.masked_fill(self.dead, 0.0)
+
+    @property
+    def price(self) -> float:
+        """``rho`` of a soft side; inf where the side charges nothing between its bounds or admits no excess."""
+        return self.constraint.rho if isinstance(self.constraint, Soft) else math.inf
+
     def error(self, potential: Side, lse: Side) -> Side:
         """How far each element is from its own optimality (``constraint.error``); 0 where it stays empty."""
         error = self.constraint.error(potential, lse, self.log_mass, self.epsilon)
@@ -63,13 +73,17 @@ class Marginal:
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """A checked problem. ``cost`` is the effective one: reference included, inf where a pair is forbidden."""
+    """A checked problem. ``cost`` is the effective one: reference included, inf where a pair is forbidden.
+
+    ``temperature`` is epsilon as the tensor that wants a gradient, None where none does.
+    """
 
     cost: Cost
     epsilon: float
     rows: Marginal
     cols: Marginal
     total: float | Tensor | None
+    temperature: Tensor | None = None
 
     @property
     def wide(self) -> torch.dtype:
@@ -112,10 +126,13 @@ def make_problem(
     )
     if not total:
         _check_reachable(allowed, *sides)
-    effective = _effective_cost(matrix, eps, allowed, sides if product else None)
+    temperature = epsilon if isinstance(epsilon, Tensor) and epsilon.requires_grad else None
+    effective = _effective_cost(
+        matrix, eps if temperature is None else temperature, allowed, sides if product else None
+    )
     if total and effective.isposinf().all(-1).all(-1).any():
         raise ValueError(f"at least one pair must be allowed, got none in shape {tuple(matrix.shape)}")
-    return Problem(effective, eps, *sides, total=mass_rows.sum(-1) if total else None)
+    return Problem(effective, eps, *sides, total=mass_rows.sum(-1) if total else None, temperature=temperature)
 
 
 def _checked_cost(cost: object) -> Tensor:
@@ -243,7 +260,7 @@ def _check_reachable(allowed: Allowed | None, rows: Marginal, cols: Marginal) ->
 
 
 def _effective_cost(
-    cost: Cost, epsilon: float, allowed: Allowed | None, product: tuple[Marginal, Marginal] | None
+    cost: Cost, epsilon: float | Tensor, allowed: Allowed | None, product: tuple[Marginal, Marginal] | None
 ) -> Cost:
     if product is not None:
         # Where a mass is 0 the reference has none: the effective cost is inf.

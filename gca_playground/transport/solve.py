@@ -13,7 +13,7 @@ from gca_playground._boundary import as_count, as_float_tensor, is_number, near
 from gca_playground.transport.constraint import EXACT, Constraint, as_constraint
 from gca_playground.transport.cost import LazyCost
 from gca_playground.transport.kernel import METHODS, DenseKernel
-from gca_playground.transport.plan import KEPT_STEPS, Plan
+from gca_playground.transport.plan import GRADIENTS, KEPT_STEPS, Plan
 from gca_playground.transport.problem import Marginal, Problem, make_problem
 from gca_playground.transport.sinkhorn import HalfStep, converge, half_steps, take
 
@@ -38,12 +38,14 @@ def solve(
     tol: float = 1e-6,
     max_steps: int = 10_000,
     method: str = "auto",
+    grad: str = "exact",
 ) -> Plan:
     """The entropic plan ``P = exp((f_i + g_j - C_ij) / epsilon)`` of a cost under two constraints.
 
     Given:
         cost: (..., n, m), finite; a tensor, an array, or a lazy cost such as ``CosineCost(z, w)``.
-        epsilon: the regularisation (temperature), > 0, in cost units.
+        epsilon: the regularisation (temperature), > 0, in cost units. A tensor of one number that requires a gradient
+            gets one.
         rows, cols: ``EXACT`` (default), ``FREE``, ``Soft(rho)``, ``Bounded(lo, hi)`` or a number rho in [0, inf].
         total: constrain the total mass only (global softmax); not together with rows, cols or steps.
         steps: HALF-steps from f = g = 0, rows first (0: the raw kernel, 1: row softmax, 2: one Sinkhorn iteration);
@@ -57,6 +59,9 @@ def solve(
             rho where rho > 1), and the change of the potentials / epsilon over an iteration.
         max_steps: half-steps after which convergence is given up with a ``ConvergenceWarning``.
         method: "auto", "scaling" (a fixed kernel; says so where that loses digits) or "log" (log-sum-exp always).
+        grad: "exact" (through the half-steps taken, or of the limit), "implicit" (of the limit, also where the steps
+            have not reached it), "envelope" (potentials as constants: the gradient of KL(T | P) only where the plan
+            has the marginals of T) or "autograd" (a tape through every half-step: slow, the oracle of the others).
 
     Returns: a ``Plan``, differentiable in the cost: exactly through its half-steps when ``steps`` is given, by implicit
     differentiation at convergence.
@@ -67,6 +72,8 @@ def solve(
     """
     if method not in METHODS:
         raise ValueError(near(method, METHODS, what="method"))
+    if grad not in GRADIENTS:
+        raise ValueError(near(grad, GRADIENTS, what="gradient"))
     if not isinstance(total, bool):
         raise TypeError(f"total must be True or False, got {total!r}")
     if total and not (rows is None and cols is None and steps is None and init is None):
@@ -83,38 +90,40 @@ def solve(
         total=total,
     )
     if total:
-        return _solve_total(problem)
+        return _solve_total(problem, grad)
     kernel = DenseKernel(problem.cost, problem.epsilon, wide=problem.wide, method=method)
     f, g = _start(problem, init)
     if steps is None:
-        return _solve_converged(problem, kernel, f, g, tol=tol, max_steps=max_steps)
+        return _solve_converged(problem, kernel, f, g, tol=tol, max_steps=max_steps, grad=grad)
     count = as_count(steps, name="steps", least=0)
-    return _solve_steps(problem, kernel, f, g, count, warm=init is not None)
+    return _solve_steps(problem, kernel, f, g, count, warm=init is not None, grad=grad)
 
 
-def _solve_total(problem: Problem) -> Plan:
+def _solve_total(problem: Problem, grad: str) -> Plan:
     exponent = -problem.cost.detach().to(problem.wide) / problem.epsilon
     level = torch.log(problem.total) - exponent.logsumexp((-2, -1))  # type: ignore[arg-type]
     f = (problem.epsilon * level)[..., None].expand_as(problem.rows.mass)
     last = HalfStep(f, torch.zeros_like(problem.cols.mass), f)
-    return Plan(problem, 1, True, last)
+    return Plan(problem, 1, True, last, grad=grad)
 
 
-def _solve_steps(problem: Problem, kernel: DenseKernel, f: Tensor, g: Tensor, steps: int, *, warm: bool) -> Plan:
-    if steps <= KEPT_STEPS or problem.cost.requires_grad:
+def _solve_steps(
+    problem: Problem, kernel: DenseKernel, f: Tensor, g: Tensor, steps: int, *, warm: bool, grad: str
+) -> Plan:
+    if steps <= KEPT_STEPS or problem.cost.requires_grad or problem.temperature is not None:
         states = take(problem, kernel, f, g, steps)
-        return Plan(problem, steps, False, states[-1], states, warm)
+        return Plan(problem, steps, False, states[-1], states, warm, grad)
     states = take(problem, kernel, f, g, KEPT_STEPS)
     *_, last = itertools.islice(half_steps(problem, kernel, states[-1].f, states[-1].g), steps - KEPT_STEPS)
-    return Plan(problem, steps, False, last, states, warm)
+    return Plan(problem, steps, False, last, states, warm, grad)
 
 
 def _solve_converged(
-    problem: Problem, kernel: DenseKernel, f: Tensor, g: Tensor, *, tol: float, max_steps: int
+    problem: Problem, kernel: DenseKernel, f: Tensor, g: Tensor, *, tol: float, max_steps: int, grad: str
 ) -> Plan:
     _check_tol(tol, problem.cost.dtype)
     found = converge(problem, kernel, f, g, tol=tol, max_steps=as_count(max_steps, name="max_steps", least=1))
-    plan = Plan(problem, found.steps, found.reached, HalfStep(found.f, found.g, found.f))
+    plan = Plan(problem, found.steps, found.reached, HalfStep(found.f, found.g, found.f), grad=grad)
     if not found.reached:
         warnings.warn(
             f"not converged to tol = {tol:g} after {found.steps} half-steps at epsilon = {problem.epsilon:g}: "

@@ -169,6 +169,11 @@ def test_what_stands_in_the_file():
         "steps": 3,
         "target": "pairs",
         "divergence": "kl",
+        "layout": "two_views",
+        "weight_rows": 2.0,
+        "weight_cols": 0.0,
+        "infeasible": "masses",
+        "grad": "exact",
     }
     assert Alignment(rows=FREE, cols=Bounded(0.5, math.inf)).to_dict()["cols"] == {"lo": 0.5, "hi": None}
     assert Alignment.from_dict({"epsilon": 0.3}) == Alignment(epsilon=0.3)

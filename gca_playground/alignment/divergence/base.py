@@ -1,0 +1,161 @@
+"""What a divergence is: a record of parameters, called on a target and a plan; and the sum of some."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from gca_playground._boundary import is_number
+from gca_playground._shapes import Matrix
+from gca_playground.transport import Plan
+
+_MOST_EXPONENT = {torch.float32: 80.0, torch.float64: 600.0}
+"""Above this an exponential, or its slope, leaves its type."""
+
+
+@dataclass(frozen=True)
+class Divergence:
+    """D(T | P) of one kind, and the parameters it has.
+
+    ``pairs_only``: T must be pairs. ``sees_potentials``: the value depends on g itself, not only on the plan.
+    """
+
+    name: ClassVar[str]
+    pairs_only: ClassVar[bool] = False
+    sees_potentials: ClassVar[bool] = False
+
+    def __call__(self, target: Matrix, plan: Plan, *, offset: float = 1.0, data: Any = None) -> Tensor:
+        """The value (...).
+
+        Given: ``target`` (..., n, m) >= 0; ``offset``: the score of a pair is ``offset - C`` (1 for the cosine cost, 0
+        for the dot cost); ``data``: the data (x, y) behind the rows and columns, for the divergence that asks for them.
+        """
+        raise NotImplementedError
+
+    def terms(self) -> Iterator[tuple[float, Divergence]]:
+        """The weighted parts of a sum; of anything else itself, with weight 1."""
+        yield 1.0, self
+
+    def __add__(self, other: Divergence) -> Divergence:
+        """The sum of two divergences."""
+        if not isinstance(other, Divergence):
+            return NotImplemented
+        return Sum((*self.terms(), *other.terms()))
+
+    def __mul__(self, weight: float) -> Divergence:
+        """A multiple of a divergence."""
+        if not is_number(weight):
+            return NotImplemented
+        return Sum(tuple((weight * own, term) for own, term in self.terms()))
+
+    __rmul__ = __mul__
+
+    def knobs(self) -> dict[str, Any]:
+        """The parameters by name."""
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+
+    def change(self, **knobs: Any) -> Divergence:
+        """The same with some parameters changed."""
+        return dataclasses.replace(self, **knobs)
+
+    def to_json(self) -> Any:
+        """The name, with the parameters that are not the first ones."""
+        first = {field.name: field.default for field in dataclasses.fields(self)}
+        own = {name: value for name, value in self.knobs().items() if value != first[name]}
+        return {"name": self.name, **own} if own else self.name
+
+
+@dataclass(frozen=True)
+class Sum(Divergence):
+    """A weighted sum. Its parameters are those of its terms, and one weight a term: ``kl_weight``, ``rince_weight``."""
+
+    parts: tuple[tuple[float, Divergence], ...]
+    name = "sum"
+
+    def __post_init__(self) -> None:
+        """Check the weights, and that no two terms are of one kind."""
+        names = [term.name for _, term in self.parts]
+        if not names or len(set(names)) < len(names):
+            raise ValueError(f"a sum needs terms of different kinds, got {names}")
+        for weight, term in self.parts:
+            if not is_number(weight) or not 0 <= weight < math.inf:
+                raise ValueError(f"{term.name}_weight must be >= 0 and finite, got {weight!r}")
+
+    @property
+    def pairs_only(self) -> bool:  # type: ignore[override]
+        """Whether a term that counts is for pairs only."""
+        return any(weight > 0 and term.pairs_only for weight, term in self.parts)
+
+    @property
+    def sees_potentials(self) -> bool:  # type: ignore[override]
+        """Whether a term that counts depends on g itself."""
+        return any(weight > 0 and term.sees_potentials for weight, term in self.parts)
+
+    def __call__(self, target: Matrix, plan: Plan, *, offset: float = 1.0, data: Any = None) -> Tensor:
+        """The weighted sum of the values; a term of weight 0 is not evaluated."""
+        values = [weight * term(target, plan, offset=offset, data=data) for weight, term in self.parts if weight > 0]
+        return sum(values[1:], values[0]) if values else plan.log_u.sum(-1).to(plan.cost.dtype) * 0
+
+    def terms(self) -> Iterator[tuple[float, Divergence]]:
+        """Weights and terms."""
+        yield from self.parts
+
+    def knobs(self) -> dict[str, Any]:
+        """Each term's weight and parameters, under one roof."""
+        found: dict[str, Any] = {}
+        for weight, term in self.parts:
+            found |= {f"{term.name}_weight": weight, **term.knobs()}
+        return found
+
+    def change(self, **knobs: Any) -> Divergence:
+        """The same with some weights and parameters changed."""
+        parts = []
+        for weight, term in self.parts:
+            own = {name: knobs[name] for name in term.knobs() if name in knobs}
+            parts.append((knobs.get(f"{term.name}_weight", weight), term.change(**own)))
+        return Sum(tuple(parts))
+
+    def to_json(self) -> Any:
+        """A list of the terms with their weights."""
+        return [{"weight": weight, "name": term.name, **term.knobs()} for weight, term in self.parts]
+
+
+def weighted(weight: Tensor, potential: Tensor) -> Tensor:
+    """``<weight, potential>``, where an element of weight 0 may have any potential."""
+    return torch.where(weight > 0, weight * potential, 0.0).sum(-1)
+
+
+def own_cost(target: Matrix, plan: Plan) -> Tensor:
+    """For pairs: the cost of each row and its partner (..., n), in units of epsilon."""
+    return torch.where(target > 0, plan.cost, 0.0).sum(-1, dtype=plan.problem.wide) / plan.temperature
+
+
+def partner_values(target: Matrix, values: Tensor) -> Tensor:
+    """For pairs: to each row the value of the column it belongs to."""
+    return values.gather(-1, target.argmax(-1).expand(values.shape))
+
+
+def matrix_of(plan: Plan, *, power: int = 1) -> Matrix:
+    """P, where it fits its type. Raises: ValueError where it, or its power, does not.
+
+    Only a plan without a fixed mass can be too large, where costs are negative.
+    """
+    if plan.fixed_mass is None:
+        check_exponent(power * plan.log, plan, "the mass of the plan", "make a side exact")
+    return plan.matrix
+
+
+def check_exponent(exponent: Tensor, plan: Plan, what: str, cure: str) -> None:
+    """Raises: ValueError that says which value leaves its type, and what to change."""
+    most, limit = exponent.detach().amax().item(), _MOST_EXPONENT[plan.cost.dtype]
+    if most > limit:
+        raise ValueError(
+            f"{what} leaves {str(plan.cost.dtype).removeprefix('torch.')} at epsilon = {plan.epsilon:g}: its exponent "
+            f"must be <= {limit:g}, got {most:.4g}; raise epsilon or {cure}"
+        )
