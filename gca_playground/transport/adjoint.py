@@ -40,11 +40,9 @@ class Slopes(NamedTuple):
     cost: Matrix
     damping: Tensor | float
 
-    def epsilon(self, problem: Problem) -> Tensor:
+    def epsilon(self, problem: Problem, pulled: tuple[Tensor, ...]) -> Tensor:
         """dL/depsilon: potentials in log units know C and epsilon as C / epsilon, and through the dampings."""
-        cost = problem.cost.detach()
-        seen = torch.where(cost.isfinite(), self.cost * cost, 0.0).sum(dtype=problem.wide)
-        return self.damping - seen / problem.epsilon
+        return self.damping - problem.source.inner(self.cost, pulled) / problem.epsilon
 
 
 def through_steps(fbar: Rows, gbar: Cols, problem: Problem, states: list[HalfStep]) -> Slopes:
@@ -53,7 +51,7 @@ def through_steps(fbar: Rows, gbar: Cols, problem: Problem, states: list[HalfSte
     Given: dL/dlog u (..., n) and dL/dlog v (..., m) after the last state.
     """
     eps, last = problem.epsilon, states[-1]
-    log = log_plan(last.f, last.g, problem.cost.detach(), eps).to(problem.cost.dtype)
+    log = log_plan(last.f, last.g, problem.cost.detach(), eps).to(problem.dtype)
     by_rows, by_cols = _Spreads(log, problem.cost, eps), _Spreads(log.mT, problem.cost.mT, eps)
     damping: Tensor | float = 0.0
     for k in range(len(states) - 1, 0, -1):
@@ -123,7 +121,7 @@ def of_total_mass(fbar: Rows, problem: Problem, last: HalfStep) -> Slopes:
     plan = log_plan(last.f, last.g, problem.cost.detach(), problem.epsilon).exp_()
     share = plan / plan.sum((-2, -1), keepdim=True)
     slope = share * fbar.sum(-1)[..., None, None] / problem.epsilon
-    return Slopes(slope.to(problem.cost.dtype), 0.0)
+    return Slopes(slope.to(problem.dtype), 0.0)
 
 
 def at_convergence(fbar: Rows, gbar: Cols, problem: Problem, last: HalfStep) -> Slopes:
@@ -151,7 +149,7 @@ def at_convergence(fbar: Rows, gbar: Cols, problem: Problem, last: HalfStep) -> 
         al = weight_rows * (fbar - _times(plan, be))
     slope = plan * (al[..., :, None] + be[..., None, :]) / eps
     damping = _priced(al, problem.rows.price, log_rows, log_u) + _priced(be, problem.cols.price, log_cols, log_v)
-    return Slopes(slope.to(problem.cost.dtype), -damping)
+    return Slopes(slope.to(problem.dtype), -damping)
 
 
 def _priced(multiplier: Side, rho: float, log_sums: Side, log_scale: Side) -> Tensor | float:

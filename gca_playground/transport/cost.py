@@ -81,6 +81,10 @@ class LazyCost:
         """All rows, (..., n, m)."""
         return self._between(self.z, self.w)
 
+    def factors(self) -> tuple[Tensor, Tensor, float]:
+        """p (..., n, k), q (..., m, k) and a constant with ``C = constant - p q'``."""
+        raise NotImplementedError
+
     def __repr__(self) -> str:
         """The name, the shape and the type."""
         return f"{type(self).__name__}(shape={tuple(self.shape)}, dtype={self.z.dtype})"
@@ -100,6 +104,10 @@ class CosineCost(LazyCost):
     def _between(z: Embeddings, w: OtherEmbeddings) -> Cost:
         return 1 - _unit(z) @ _unit(w).mT
 
+    def factors(self) -> tuple[Tensor, Tensor, float]:
+        """The directions, and 1."""
+        return _unit(self.z), _unit(self.w), 1.0
+
 
 class SquaredEuclideanCost(LazyCost):
     """``|z_i - w_j|^2 / 2``, lazily."""
@@ -109,11 +117,16 @@ class SquaredEuclideanCost(LazyCost):
 
     @staticmethod
     def _between(z: Embeddings, w: OtherEmbeddings) -> Cost:
-        # The cost does not see a common shift; taking it out keeps the digits that the products would lose.
-        shift = w.detach().mean(dim=-2, keepdim=True)
-        z, w = z - shift, w - shift
+        z, w = _centred(z, w)
         halves = (z.square().sum(-1)[..., :, None] + w.square().sum(-1)[..., None, :]) / 2
         return halves - z @ w.mT
+
+    def factors(self) -> tuple[Tensor, Tensor, float]:
+        """The points with two more coordinates, which bring the squares in."""
+        z, w = _centred(self.z, self.w)
+        one_z, one_w = torch.ones_like(z[..., :1]), torch.ones_like(w[..., :1])
+        half_z, half_w = (x.square().sum(-1, keepdim=True) / 2 for x in (z, w))
+        return torch.cat([z, -half_z, one_z], -1), torch.cat([w, one_w, -half_w], -1), 0.0
 
 
 class DotCost(LazyCost):
@@ -125,6 +138,10 @@ class DotCost(LazyCost):
     def _between(z: Embeddings, w: OtherEmbeddings) -> Cost:
         return -(z @ w.mT)
 
+    def factors(self) -> tuple[Tensor, Tensor, float]:
+        """The points themselves."""
+        return self.z, self.w, 0.0
+
 
 COSTS: dict[str, type[LazyCost]] = {cost.name: cost for cost in (CosineCost, SquaredEuclideanCost, DotCost)}
 """The costs by name, as ``Alignment(cost=...)`` knows them."""
@@ -135,6 +152,12 @@ def cost_named(name: object) -> type[LazyCost]:
     if not isinstance(name, str) or name not in COSTS:
         raise ValueError(near(name, COSTS, what="cost"))
     return COSTS[name]
+
+
+def _centred(z: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
+    """The cost does not see a common shift; taking it out keeps the digits that the products would lose."""
+    shift = w.detach().mean(dim=-2, keepdim=True)
+    return z - shift, w - shift
 
 
 def _unit(x: Tensor) -> Tensor:

@@ -24,7 +24,7 @@ from gca_playground._shapes import Cols, Cost, Matrix, Rows
 
 METHODS = ("auto", "scaling", "log")
 
-_REACH = {torch.float32: 30.0, torch.float64: 300.0}
+REACH = {torch.float32: 30.0, torch.float64: 300.0}
 """How far, in log units, a scaling or a sum may be from 1 before the terms lost to underflow could count."""
 
 
@@ -40,7 +40,7 @@ class DenseKernel:
         self.epsilon = epsilon
         self.method = method
         self.wide = wide
-        self.reach = _REACH[cost.dtype]
+        self.reach = REACH[cost.dtype]
         self.least_sum = math.exp(-self.reach)
         self.matrix: Matrix | None = None
 

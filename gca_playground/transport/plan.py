@@ -16,7 +16,9 @@ from gca_playground.transport import adjoint, unrolled
 from gca_playground.transport.constraint import EXACT, FREE
 from gca_playground.transport.kernel import DenseKernel, log_plan
 from gca_playground.transport.problem import Problem
+from gca_playground.transport.scaling import Scalings, back
 from gca_playground.transport.sinkhorn import HalfStep, Trajectory, take, trajectory
+from gca_playground.transport.source import MatrixSource
 
 KEPT_STEPS = 50
 """How many half-steps ``Plan.at`` reaches."""
@@ -30,8 +32,8 @@ class Plan:
     """``P = exp((f_i + g_j - C_ij) / epsilon)``, the coupling that ``solve`` found.
 
     ``matrix``, ``log``, ``log_u`` and ``log_v`` are differentiable in the cost, and in epsilon where that was a tensor;
-    the potentials f and g are detached. ``states`` holds the start and the half-steps from it when the plan is the
-    result of exactly these, None at convergence. Leading batch dimensions of the cost are leading dimensions of
+    the potentials f and g are detached. ``path`` holds the half-steps where the plan is the result of exactly these,
+    None at convergence. Leading batch dimensions of the cost are leading dimensions of
     everything here.
     """
 
@@ -39,9 +41,14 @@ class Plan:
     steps: int
     converged: bool
     last: HalfStep
-    states: list[HalfStep] | None = None
+    path: Scalings | list[HalfStep] | None = None
     warm: bool = False
     grad: str = "exact"
+
+    @cached_property
+    def states(self) -> list[HalfStep] | None:
+        """The start and the half-steps from it; None at convergence."""
+        return self.path.states if isinstance(self.path, Scalings) else self.path
 
     @property
     def epsilon(self) -> float:
@@ -56,12 +63,12 @@ class Plan:
     @property
     def f(self) -> Tensor:
         """The potentials of the rows (..., n), in cost units, detached."""
-        return self.last.f.to(self.cost.dtype)
+        return self.last.f.to(self.problem.dtype)
 
     @property
     def g(self) -> Tensor:
         """The potentials of the columns (..., m), in cost units, detached."""
-        return self.last.g.to(self.cost.dtype)
+        return self.last.g.to(self.problem.dtype)
 
     @property
     def temperature(self) -> Tensor | float:
@@ -87,7 +94,7 @@ class Plan:
     def _log_scalings(self) -> tuple[Tensor, Tensor]:
         if self.grad == "autograd":
             return unrolled.log_scalings(self.problem, self.states, self.steps)
-        return _LogScalings.apply(self.cost, self.problem.temperature, self)
+        return _LogScalings.apply(self, self.problem.temperature, *self.problem.source.inputs)
 
     @cached_property
     def matrix(self) -> Tensor:
@@ -96,13 +103,13 @@ class Plan:
 
     def rows(self, start: int, stop: int) -> Tensor:
         """Rows ``start .. stop - 1`` of P, (..., stop - start, m), without building the others."""
-        n = self.cost.shape[-2]
+        n = self.problem.shape[-2]
         start, stop = as_count(start, name="start", least=0), as_count(stop, name="stop", least=0)
         if not 0 <= start <= stop <= n:
             raise ValueError(f"rows must satisfy 0 <= start <= stop <= n = {n}, got {start} and {stop}")
         cost = self.cost.detach()[..., start:stop, :]
         block = log_plan(self.last.f[..., start:stop], self.last.g, cost, self.epsilon)
-        return block.exp_().to(self.cost.dtype)
+        return block.exp_().to(self.problem.dtype)
 
     @cached_property
     def row_sums(self) -> Tensor:
@@ -117,12 +124,12 @@ class Plan:
     @property
     def row_mass(self) -> Tensor:
         """The mass a (..., n) that each row is asked to have."""
-        return self.problem.rows.mass.to(self.cost.dtype)
+        return self.problem.rows.mass.to(self.problem.dtype)
 
     @property
     def col_mass(self) -> Tensor:
         """The mass b (..., m) that each column is asked to have."""
-        return self.problem.cols.mass.to(self.cost.dtype)
+        return self.problem.cols.mass.to(self.problem.dtype)
 
     @cached_property
     def row_error(self) -> float:
@@ -197,7 +204,7 @@ class Plan:
         k, path = as_count(k, name="k", least=0), self.trajectory
         if k > len(path):
             raise ValueError(f"at(k) needs k <= min(steps, {KEPT_STEPS}) = {len(path)}, got {k}")
-        problem = dataclasses.replace(self.problem, cost=self.cost.detach(), temperature=None)
+        problem = dataclasses.replace(self.problem, source=MatrixSource(self.cost.detach()), temperature=None)
         return Plan(problem, k, converged=False, last=HalfStep(path.f[k], path.g[k], path.f[k]))
 
     def __repr__(self) -> str:
@@ -209,7 +216,7 @@ class Plan:
         )
         how = f"converged in {self.steps}" if self.converged else f"after {self.steps}"
         errors = f"row_error={self.row_error:.1e}, col_error={self.col_error:.1e}"
-        return f"Plan({tuple(self.cost.shape)}, epsilon={self.epsilon:g}, {sides}, {how} half-steps, {errors})"
+        return f"Plan({tuple(self.problem.shape)}, epsilon={self.epsilon:g}, {sides}, {how} half-steps, {errors})"
 
     def _error(self, side: Any, potential: Tensor, dim: int) -> float:
         if self.problem.total is not None:
@@ -223,30 +230,34 @@ class _LogScalings(torch.autograd.Function):
     """log u and log v as functions of the cost; their derivative is the adjoint of how the plan was made."""
 
     @staticmethod
-    def forward(ctx: Any, cost: Tensor, temperature: Tensor | None, plan: Plan) -> tuple[Tensor, Tensor]:
+    def forward(ctx: Any, plan: Plan, temperature: Tensor | None, *inputs: Tensor) -> tuple[Tensor, Tensor]:
         ctx.plan = plan
         return plan.last.f / plan.epsilon, plan.last.g / plan.epsilon
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, fbar: Tensor, gbar: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
-        plan = ctx.plan
+    def backward(ctx: Any, fbar: Tensor, gbar: Tensor) -> tuple[Tensor | None, ...]:
+        plan, problem = ctx.plan, ctx.plan.problem
         if plan.grad == "envelope":
             start = (fbar * _finite(plan.last.f)).sum() + (gbar * _finite(plan.last.g)).sum()
-            return None, _as_temperature(-start / plan.epsilon**2, plan), None
-        # Where an element stays empty its potential is -inf, whatever the cost.
-        fbar, gbar = (torch.where(x.isfinite(), bar, 0.0) for x, bar in ((plan.last.f, fbar), (plan.last.g, gbar)))
-        if plan.problem.total is not None:
-            slopes = adjoint.of_total_mass(fbar, plan.problem, plan.last)
-        elif plan.states is None or plan.grad == "implicit":
-            slopes = adjoint.at_convergence(fbar, gbar, plan.problem, plan.last)
-        else:
-            slopes = adjoint.through_steps(fbar, gbar, plan.problem, plan.states)
-        return (
-            slopes.cost,
-            _as_temperature(slopes.epsilon(plan.problem), plan) if ctx.needs_input_grad[1] else None,
-            None,
-        )
+            return None, _as_temperature(-start / plan.epsilon**2, plan), *(None for _ in problem.source.inputs)
+        slopes = _slopes(plan, fbar, gbar)
+        pulled = problem.source.pull(slopes.cost)
+        slope = _as_temperature(slopes.epsilon(problem, pulled), plan) if ctx.needs_input_grad[1] else None
+        return None, slope, *pulled
+
+
+def _slopes(plan: Plan, fbar: Tensor, gbar: Tensor) -> adjoint.Slopes:
+    """What the plan's making passes back."""
+    if isinstance(plan.path, Scalings) and plan.grad == "exact":
+        return back(plan.path, fbar, gbar)
+    # Where an element stays empty its potential is -inf, whatever the cost.
+    fbar, gbar = (torch.where(x.isfinite(), bar, 0.0) for x, bar in ((plan.last.f, fbar), (plan.last.g, gbar)))
+    if plan.problem.total is not None:
+        return adjoint.of_total_mass(fbar, plan.problem, plan.last)
+    if plan.states is None or plan.grad == "implicit":
+        return adjoint.at_convergence(fbar, gbar, plan.problem, plan.last)
+    return adjoint.through_steps(fbar, gbar, plan.problem, plan.states)
 
 
 class _LogPlan(torch.autograd.Function):

@@ -20,6 +20,7 @@ from gca_playground._boundary import as_epsilon, as_float_tensor, near
 from gca_playground._shapes import Allowed, Cost, Side
 from gca_playground.transport.constraint import Bounded, Constraint, Soft
 from gca_playground.transport.cost import LazyCost
+from gca_playground.transport.source import MatrixSource, Source, factors, finite_cost
 
 REFERENCES = ("counting", "product")
 
@@ -73,17 +74,37 @@ class Marginal:
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """A checked problem. ``cost`` is the effective one: reference included, inf where a pair is forbidden.
+    """A checked problem. ``source`` gives the effective cost: reference included, inf where a pair is forbidden.
 
     ``temperature`` is epsilon as the tensor that wants a gradient, None where none does.
     """
 
-    cost: Cost
+    source: Source
     epsilon: float
     rows: Marginal
     cols: Marginal
     total: float | Tensor | None
     temperature: Tensor | None = None
+
+    @property
+    def cost(self) -> Cost:
+        """The cost as a matrix (..., n, m); built on first use where it was lazy."""
+        return self.source.matrix
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The precision of the cost."""
+        return self.source.like.dtype
+
+    @property
+    def shape(self) -> torch.Size:
+        """(..., n, m)."""
+        return self.source.shape
+
+    @property
+    def wants_gradient(self) -> bool:
+        """Whether anybody will ask for a derivative."""
+        return self.temperature is not None or any(x.requires_grad for x in self.source.inputs)
 
     @property
     def wide(self) -> torch.dtype:
@@ -110,7 +131,10 @@ def make_problem(
     """Check everything a user can get wrong and say it in words. See ``solve`` for the arguments."""
     if reference not in REFERENCES:
         raise ValueError(near(reference, REFERENCES, what="reference"))
-    matrix = _checked_cost(cost)
+    lazy = isinstance(cost, LazyCost) and forbidden is None and reference == "counting"
+    factored = factors(cost) if lazy else None  # type: ignore[arg-type]
+    # Where the matrix is not needed, something of its shape and type is.
+    matrix = _checked_cost(cost) if factored is None else factored.like.detach().new_zeros(()).expand(factored.shape)
     eps = as_epsilon(epsilon)
     allowed = _checked_allowed(forbidden, matrix)
     mass_rows, mass_cols = _masses(matrix, a, b)
@@ -127,12 +151,14 @@ def make_problem(
     if not total:
         _check_reachable(allowed, *sides)
     temperature = epsilon if isinstance(epsilon, Tensor) and epsilon.requires_grad else None
-    effective = _effective_cost(
-        matrix, eps if temperature is None else temperature, allowed, sides if product else None
-    )
-    if total and effective.isposinf().all(-1).all(-1).any():
-        raise ValueError(f"at least one pair must be allowed, got none in shape {tuple(matrix.shape)}")
-    return Problem(effective, eps, *sides, total=mass_rows.sum(-1) if total else None, temperature=temperature)
+    source: Source | None = factored
+    if source is None:
+        scale = eps if temperature is None else temperature
+        effective = _effective_cost(matrix, scale, allowed, sides if product else None)
+        if total and effective.isposinf().all(-1).all(-1).any():
+            raise ValueError(f"at least one pair must be allowed, got none in shape {tuple(matrix.shape)}")
+        source = MatrixSource(effective)
+    return Problem(source, eps, *sides, total=mass_rows.sum(-1) if total else None, temperature=temperature)
 
 
 def _checked_cost(cost: object) -> Tensor:
@@ -141,14 +167,7 @@ def _checked_cost(cost: object) -> Tensor:
         raise ValueError(f"cost must be of shape (..., n, m), got {tuple(matrix.shape)}")
     if 0 in matrix.shape:
         raise ValueError(f"cost must have n >= 1 and m >= 1, got shape {tuple(matrix.shape)}")
-    bad = ~torch.isfinite(matrix.detach())
-    if bad.any():
-        where = tuple(bad.nonzero()[0].tolist())
-        raise ValueError(
-            f"cost must be finite, got {matrix[where].item()} at {where} ({int(bad.sum())} such) "
-            f"in shape {tuple(matrix.shape)}; forbid a pair with forbidden=, not with a cost of inf"
-        )
-    return matrix
+    return finite_cost(matrix)
 
 
 def _checked_allowed(forbidden: object, cost: Cost) -> Allowed | None:

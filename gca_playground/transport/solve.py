@@ -10,12 +10,16 @@ import torch
 from torch import Tensor
 
 from gca_playground._boundary import as_count, as_float_tensor, is_number, near
+from gca_playground.transport import scaling
 from gca_playground.transport.constraint import EXACT, Constraint, as_constraint
 from gca_playground.transport.cost import LazyCost
 from gca_playground.transport.kernel import METHODS, DenseKernel
 from gca_playground.transport.plan import GRADIENTS, KEPT_STEPS, Plan
 from gca_playground.transport.problem import Marginal, Problem, make_problem
 from gca_playground.transport.sinkhorn import HalfStep, converge, half_steps, take
+
+MOST_SCALINGS = 1000
+"""Half-steps whose scalings the fast path keeps."""
 
 
 class ConvergenceWarning(UserWarning):
@@ -91,12 +95,12 @@ def solve(
     )
     if total:
         return _solve_total(problem, grad)
-    kernel = DenseKernel(problem.cost, problem.epsilon, wide=problem.wide, method=method)
     f, g = _start(problem, init)
     if steps is None:
+        kernel = DenseKernel(problem.cost, problem.epsilon, wide=problem.wide, method=method)
         return _solve_converged(problem, kernel, f, g, tol=tol, max_steps=max_steps, grad=grad)
     count = as_count(steps, name="steps", least=0)
-    return _solve_steps(problem, kernel, f, g, count, warm=init is not None, grad=grad)
+    return _solve_steps(problem, f, g, count, method=method, warm=init is not None, grad=grad)
 
 
 def _solve_total(problem: Problem, grad: str) -> Plan:
@@ -107,10 +111,13 @@ def _solve_total(problem: Problem, grad: str) -> Plan:
     return Plan(problem, 1, True, last, grad=grad)
 
 
-def _solve_steps(
-    problem: Problem, kernel: DenseKernel, f: Tensor, g: Tensor, steps: int, *, warm: bool, grad: str
-) -> Plan:
-    if steps <= KEPT_STEPS or problem.cost.requires_grad or problem.temperature is not None:
+def _solve_steps(problem: Problem, f: Tensor, g: Tensor, steps: int, *, method: str, warm: bool, grad: str) -> Plan:
+    if method != "log" and 1 <= steps <= MOST_SCALINGS:
+        found = scaling.run(problem, g, steps)
+        if found is not None:
+            return Plan(problem, steps, False, found.last, found, warm, grad)
+    kernel = DenseKernel(problem.cost, problem.epsilon, wide=problem.wide, method=method)
+    if steps <= KEPT_STEPS or problem.wants_gradient:
         states = take(problem, kernel, f, g, steps)
         return Plan(problem, steps, False, states[-1], states, warm, grad)
     states = take(problem, kernel, f, g, KEPT_STEPS)
@@ -121,7 +128,7 @@ def _solve_steps(
 def _solve_converged(
     problem: Problem, kernel: DenseKernel, f: Tensor, g: Tensor, *, tol: float, max_steps: int, grad: str
 ) -> Plan:
-    _check_tol(tol, problem.cost.dtype)
+    _check_tol(tol, problem.dtype)
     found = converge(problem, kernel, f, g, tol=tol, max_steps=as_count(max_steps, name="max_steps", least=1))
     plan = Plan(problem, found.steps, found.reached, HalfStep(found.f, found.g, found.f), grad=grad)
     if not found.reached:

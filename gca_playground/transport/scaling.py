@@ -1,0 +1,206 @@
+"""K half-steps as matrix-vector products on one kernel, and their exact gradient: the fast path.
+
+    rows   den = K v,   u = (a / den)^kappa           cols   den = K' u,   v = (b / den)^kappa
+
+The kernel ``K = exp((level - C) / epsilon)`` is built once, every half-step is one product with it into vectors that
+are already there, and nothing looks at a number on the way. At the end one look decides: if any sum or scaling left
+the range in which nothing that counts is lost, the answer is None and the careful path (``kernel``, ``sinkhorn``)
+takes over.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from gca_playground._shapes import Cols, Matrix, Rows
+from gca_playground.transport.adjoint import Slopes
+from gca_playground.transport.constraint import EXACT, FREE, Bounded, Soft
+from gca_playground.transport.kernel import REACH
+from gca_playground.transport.problem import Marginal, Problem
+from gca_playground.transport.sinkhorn import HalfStep
+
+
+@dataclass(frozen=True, eq=False)
+class Scalings:
+    """What the fast path leaves: the kernel and, stacked, the scalings and the sums they were computed from.
+
+    ``u`` (R, ..., n) and ``den_rows`` of the R row steps, ``v`` (S + 1, ..., m) with the start, and ``den_cols`` of the
+    S column steps. Rows carry the level: ``f / epsilon = log u + level / epsilon``.
+    """
+
+    problem: Problem
+    kernel: Matrix
+    level: Tensor
+    u: Tensor
+    v: Tensor
+    den_rows: Tensor
+    den_cols: Tensor
+
+    @property
+    def steps(self) -> int:
+        """The half-steps taken."""
+        return len(self.u) + len(self.v) - 1
+
+    @cached_property
+    def last(self) -> HalfStep:
+        """The last potentials."""
+        f = self._f(self.u[-1])
+        return HalfStep(f, self._g(self.v[-1]), f)
+
+    @cached_property
+    def states(self) -> list[HalfStep]:
+        """The start and every half-step, as the careful path gives them."""
+        shift = self.level / self.problem.epsilon
+        f, g = self._f(self.u), self._g(self.v)
+        lse_rows, lse_cols = self.den_rows.to(f).log() - shift, self.den_cols.to(f).log()
+        zero = torch.zeros_like(f[0])
+        states = [HalfStep(zero, g[0], zero)]
+        for k in range(1, self.steps + 1):
+            f_now = f[(k - 1) // 2]
+            lse = lse_rows[(k - 1) // 2] if k % 2 else lse_cols[k // 2 - 1]
+            states.append(HalfStep(f_now, g[k // 2], lse))
+        return states
+
+    def _f(self, u: Tensor) -> Tensor:
+        if self.problem.rows.constraint == FREE:
+            return torch.zeros_like(u, dtype=self.problem.wide)
+        return self.problem.epsilon * u.to(self.problem.wide).log() + self.level
+
+    def _g(self, v: Tensor) -> Tensor:
+        return self.problem.epsilon * v.to(self.problem.wide).log()
+
+
+def run(problem: Problem, g: Cols, steps: int) -> Scalings | None:
+    """``steps`` >= 1 half-steps from g (and any f, which the first row step forgets), or None out of range."""
+    kernel, level = problem.source.kernel(problem.epsilon)
+    count_rows, count_cols = (steps + 1) // 2, steps // 2
+    n, m = kernel.shape[-2:]
+    batch = kernel.shape[:-2]
+    u, den_rows = kernel.new_empty(2, count_rows, *batch, n)
+    v, den_cols = kernel.new_empty(count_cols + 1, *batch, m), kernel.new_empty(count_cols, *batch, m)
+    v[0] = (g / problem.epsilon).exp()
+    rows = _Step(problem.rows, problem.epsilon, kernel, level)
+    cols = _Step(problem.cols, problem.epsilon, kernel, None)
+    for k in range(count_rows):
+        times(kernel, v[k], out=den_rows[k])
+        rows.scale(den_rows[k], out=u[k])
+        if k < count_cols:
+            times(kernel.mT, u[k], out=den_cols[k])
+            cols.scale(den_cols[k], out=v[k + 1])
+    reach = REACH[kernel.dtype]
+    if not _in_range((u, v), (den_rows, den_cols), reach):
+        return None
+    return Scalings(problem, kernel, level, u, v, den_rows, den_cols)
+
+
+def _in_range(scalings: tuple[Tensor, ...], sums: tuple[Tensor, ...], reach: float) -> bool:
+    most, least = math.exp(reach), math.exp(-reach)
+    good = [scaling.amax() <= most for scaling in scalings]
+    good += [side.amin() >= least for side in sums if len(side)]
+    good += [side.amax() <= most for side in sums if len(side)]
+    return bool(torch.stack(good).all())
+
+
+def times(kernel: Matrix, scaling: Tensor, *, out: Tensor) -> None:
+    """``kernel @ scaling`` into ``out``; NaN where anything is undefined."""
+    if kernel.ndim == 2:
+        torch.mv(kernel, scaling, out=out)
+    else:
+        torch.sum(kernel * scaling[..., None, :], -1, out=out)
+
+
+class _Step:
+    """What one side makes of its sums, without looking at them."""
+
+    def __init__(self, side: Marginal, epsilon: float, kernel: Matrix, level: Tensor | None) -> None:
+        self.constraint = side.constraint
+        self.mass = side.mass.to(kernel.dtype)
+        self.shift: Tensor | None = None
+        self.damping = 1.0 if isinstance(self.constraint, Bounded) else float(self.constraint.damping(epsilon))
+        if level is not None and self.constraint != EXACT:
+            self.shift = (level / epsilon).to(kernel.dtype).exp()
+            self.mass = self.mass * self.shift
+
+    def scale(self, den: Tensor, *, out: Tensor) -> None:
+        """The scaling of that side."""
+        if self.constraint == FREE:
+            out.fill_(1.0)
+        elif isinstance(self.constraint, Bounded):
+            torch.clamp(den, self.constraint.lo * self.mass, self.constraint.hi * self.mass, out=out).div_(den)
+        else:
+            torch.div(self.mass, den, out=out)
+            if self.damping != 1.0:
+                out.pow_(self.damping)
+        if self.shift is not None:
+            out.div_(self.shift)
+
+
+def back(found: Scalings, fbar: Rows, gbar: Cols) -> Slopes:
+    """What the half-steps pass back, as ``adjoint.through_steps``: one product a half-step, then one of rank K.
+
+    Given: dL/dlog u (..., n) and dL/dlog v (..., m) after the last half-step.
+    """
+    problem, kernel = found.problem, found.kernel
+    rows, cols = _Slope(problem.rows, found.level), _Slope(problem.cols, None)
+    damping: Tensor | float = 0.0
+    fbar, gbar = fbar.to(kernel.dtype), gbar.to(kernel.dtype)
+    to_rows, to_cols = torch.empty_like(found.u), torch.empty_like(found.v[1:])
+    row_image, col_image = torch.empty_like(found.u[0]), torch.empty_like(found.v[0])
+    rows_count, cols_count = len(found.u), len(found.v) - 1
+    for k in range(rows_count - 1, -1, -1):
+        if k < cols_count:
+            damping = damping + cols.drift(gbar, found.den_cols[k])
+            cols.spread(gbar, found.den_cols[k], out=to_cols[k])
+            times(kernel, to_cols[k], out=row_image)
+            fbar = fbar - row_image.mul_(found.u[k])
+            gbar = torch.zeros_like(gbar)
+        damping = damping + rows.drift(fbar, found.den_rows[k])
+        rows.spread(fbar, found.den_rows[k], out=to_rows[k])
+        times(kernel.mT, to_rows[k], out=col_image)
+        gbar = gbar - col_image.mul_(found.v[k])
+        fbar = torch.zeros_like(fbar)
+    start = problem.epsilon * found.v[0].to(problem.wide).log()
+    left_over = torch.where(start == 0, 0.0, gbar * start).sum() / problem.epsilon**2
+    left = torch.cat([to_rows, found.u[:cols_count]])
+    right = torch.cat([found.v[:rows_count], to_cols])
+    slope = _of_rank(left / problem.epsilon, right).mul_(kernel)
+    return Slopes(slope, damping - left_over)
+
+
+def _of_rank(left: Tensor, right: Tensor) -> Matrix:
+    """``sum_k left_k right_k'`` (..., n, m)."""
+    if left.ndim == 2:
+        return left.mT @ right
+    return left.movedim(0, -1) @ right.movedim(0, -2)
+
+
+class _Slope:
+    """What one side passes back through its half-steps."""
+
+    def __init__(self, side: Marginal, level: Tensor | None) -> None:
+        self.side = side
+        self.level = level
+        constraint = side.constraint
+        self.damping = None if isinstance(constraint, Bounded) else float(constraint.damping(side.epsilon))
+        self.drifts = isinstance(constraint, Soft) and 0 < constraint.rho < math.inf
+
+    def spread(self, bar: Tensor, den: Tensor, *, out: Tensor) -> None:
+        """``kappa bar / den``."""
+        torch.div(bar, den, out=out)
+        if self.damping is None:
+            out.mul_(self.side.slope(self._lse(den)).to(out.dtype))
+        elif self.damping != 1.0:
+            out.mul_(self.damping)
+
+    def drift(self, bar: Tensor, den: Tensor) -> Tensor | float:
+        """What comes through the damping."""
+        return (bar * self.side.drift(self._lse(den))).sum() if self.drifts else 0.0
+
+    def _lse(self, den: Tensor) -> Tensor:
+        log = den.to(self.side.mass.dtype).log()
+        return log if self.level is None else log - self.level / self.side.epsilon
