@@ -35,14 +35,18 @@ _MOST_ITERATIONS = 300
 
 
 class Slopes(NamedTuple):
-    """dL/dC (..., n, m), and dL/depsilon as far as it does not come through C / epsilon (a number)."""
+    """dL/d inputs of the source, and dL/depsilon as a tensor of one number."""
 
-    cost: Matrix
-    damping: Tensor | float
+    inputs: tuple[Tensor, ...]
+    epsilon: Tensor
 
-    def epsilon(self, problem: Problem, pulled: tuple[Tensor, ...]) -> Tensor:
-        """dL/depsilon: potentials in log units know C and epsilon as C / epsilon, and through the dampings."""
-        return self.damping - problem.source.inner(self.cost, pulled) / problem.epsilon
+
+def _slopes(problem: Problem, slope: Matrix, damping: Tensor | float) -> Slopes:
+    """From dL/dC. Potentials in log units know C and epsilon as C / epsilon, and epsilon through the dampings."""
+    pull, rows = problem.source.pulling(), slice(0, slope.shape[-2])
+    pull.room(rows).copy_(slope)
+    pull.take(rows)
+    return Slopes(pull.result(), damping - pull.inner() / problem.epsilon)
 
 
 def through_steps(fbar: Rows, gbar: Cols, problem: Problem, states: list[HalfStep]) -> Slopes:
@@ -68,7 +72,7 @@ def through_steps(fbar: Rows, gbar: Cols, problem: Problem, states: list[HalfSte
             gbar = torch.zeros_like(gbar)
     # A start is fixed in cost units: in log units it shrinks as epsilon grows.
     start = (fbar * _finite(states[0].f)).sum() + (gbar * _finite(states[0].g)).sum()
-    return Slopes((by_rows.total() + by_cols.total().mT) / eps, damping - start / eps**2)
+    return _slopes(problem, (by_rows.total() + by_cols.total().mT) / eps, damping - start / eps**2)
 
 
 class _Spreads:
@@ -121,7 +125,7 @@ def of_total_mass(fbar: Rows, problem: Problem, last: HalfStep) -> Slopes:
     plan = log_plan(last.f, last.g, problem.cost.detach(), problem.epsilon).exp_()
     share = plan / plan.sum((-2, -1), keepdim=True)
     slope = share * fbar.sum(-1)[..., None, None] / problem.epsilon
-    return Slopes(slope.to(problem.dtype), 0.0)
+    return _slopes(problem, slope.to(problem.dtype), 0.0)
 
 
 def at_convergence(fbar: Rows, gbar: Cols, problem: Problem, last: HalfStep) -> Slopes:
@@ -149,7 +153,7 @@ def at_convergence(fbar: Rows, gbar: Cols, problem: Problem, last: HalfStep) -> 
         al = weight_rows * (fbar - _times(plan, be))
     slope = plan * (al[..., :, None] + be[..., None, :]) / eps
     damping = _priced(al, problem.rows.price, log_rows, log_u) + _priced(be, problem.cols.price, log_cols, log_v)
-    return Slopes(slope.to(problem.dtype), -damping)
+    return _slopes(problem, slope.to(problem.dtype), -damping)
 
 
 def _priced(multiplier: Side, rho: float, log_sums: Side, log_scale: Side) -> Tensor | float:

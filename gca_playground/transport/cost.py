@@ -59,6 +59,8 @@ class LazyCost:
     name: ClassVar[str]
     offset: ClassVar[float] = 0.0
     """The score (similarity) of a pair is ``offset - C``."""
+    least: ClassVar[float | None] = 0.0
+    """A bound below all costs of the kind; None where there is none."""
 
     def __init__(self, z: object, w: object) -> None:
         z, w = as_float_tensor(z, name="z"), as_float_tensor(w, name="w")
@@ -133,6 +135,7 @@ class DotCost(LazyCost):
     """``- <z_i, w_j>``, lazily."""
 
     name = "dot"
+    least = None
 
     @staticmethod
     def _between(z: Embeddings, w: OtherEmbeddings) -> Cost:

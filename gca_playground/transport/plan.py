@@ -231,7 +231,8 @@ class _LogScalings(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, plan: Plan, temperature: Tensor | None, *inputs: Tensor) -> tuple[Tensor, Tensor]:
-        ctx.plan = plan
+        # A twin without the cached results: those hold this node, and the two would never be freed.
+        ctx.plan = dataclasses.replace(plan)
         return plan.last.f / plan.epsilon, plan.last.g / plan.epsilon
 
     @staticmethod
@@ -242,9 +243,7 @@ class _LogScalings(torch.autograd.Function):
             start = (fbar * _finite(plan.last.f)).sum() + (gbar * _finite(plan.last.g)).sum()
             return None, _as_temperature(-start / plan.epsilon**2, plan), *(None for _ in problem.source.inputs)
         slopes = _slopes(plan, fbar, gbar)
-        pulled = problem.source.pull(slopes.cost)
-        slope = _as_temperature(slopes.epsilon(problem, pulled), plan) if ctx.needs_input_grad[1] else None
-        return None, slope, *pulled
+        return None, _as_temperature(slopes.epsilon, plan), *slopes.inputs
 
 
 def _slopes(plan: Plan, fbar: Tensor, gbar: Tensor) -> adjoint.Slopes:
@@ -265,7 +264,8 @@ class _LogPlan(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, log_u: Tensor, log_v: Tensor, cost: Tensor, temperature: Tensor | None, plan: Plan) -> Tensor:
-        ctx.plan = plan
+        # A twin without the cached results: those hold this node, and the two would never be freed.
+        ctx.plan = dataclasses.replace(plan)
         return log_plan(plan.last.f, plan.last.g, cost, plan.epsilon).to(cost.dtype)
 
     @staticmethod

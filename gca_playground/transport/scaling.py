@@ -23,6 +23,7 @@ from gca_playground.transport.constraint import EXACT, FREE, Bounded, Soft
 from gca_playground.transport.kernel import REACH
 from gca_playground.transport.problem import Marginal, Problem
 from gca_playground.transport.sinkhorn import HalfStep
+from gca_playground.transport.source import Blocks
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +35,7 @@ class Scalings:
     """
 
     problem: Problem
-    kernel: Matrix
+    blocks: Blocks
     level: Tensor
     u: Tensor
     v: Tensor
@@ -77,25 +78,27 @@ class Scalings:
 
 def run(problem: Problem, g: Cols, steps: int) -> Scalings | None:
     """``steps`` >= 1 half-steps from g (and any f, which the first row step forgets), or None out of range."""
-    kernel, level = problem.source.kernel(problem.epsilon)
+    blocks, level = problem.source.kernel(problem.epsilon)
     count_rows, count_cols = (steps + 1) // 2, steps // 2
-    n, m = kernel.shape[-2:]
-    batch = kernel.shape[:-2]
-    u, den_rows = kernel.new_empty(2, count_rows, *batch, n)
-    v, den_cols = kernel.new_empty(count_cols + 1, *batch, m), kernel.new_empty(count_cols, *batch, m)
+    like, (*batch, n, m) = problem.source.like.detach(), problem.shape
+    u, den_rows = like.new_empty(2, count_rows, *batch, n)
+    v, den_cols = like.new_empty(count_cols + 1, *batch, m), like.new_zeros(count_cols, *batch, m)
     v[0] = (g / problem.epsilon).exp()
-    rows = _Step(problem.rows, problem.epsilon, kernel, level)
-    cols = _Step(problem.cols, problem.epsilon, kernel, None)
+    rows, cols = _Step(problem.rows, problem.epsilon, like, level), _Step(problem.cols, problem.epsilon, like, None)
+    sizes = blocks.sizes
+    masses = rows.mass.split(sizes, -1)
     for k in range(count_rows):
-        times(kernel, v[k], out=den_rows[k])
-        rows.scale(den_rows[k], out=u[k])
+        parts = (den_rows[k].split(sizes, -1), u[k].split(sizes, -1), masses)
+        for block, den, scaling, mass in zip(blocks, *parts, strict=True):
+            times(block, v[k], out=den)
+            rows.scale(den, mass, out=scaling)
+            if k < count_cols:
+                add_times(block.mT, scaling, out=den_cols[k])
         if k < count_cols:
-            times(kernel.mT, u[k], out=den_cols[k])
-            cols.scale(den_cols[k], out=v[k + 1])
-    reach = REACH[kernel.dtype]
-    if not _in_range((u, v), (den_rows, den_cols), reach):
+            cols.scale(den_cols[k], cols.mass, out=v[k + 1])
+    if not _in_range((u, v), (den_rows, den_cols), REACH[like.dtype]):
         return None
-    return Scalings(problem, kernel, level, u, v, den_rows, den_cols)
+    return Scalings(problem, blocks, level, u, v, den_rows, den_cols)
 
 
 def _in_range(scalings: tuple[Tensor, ...], sums: tuple[Tensor, ...], reach: float) -> bool:
@@ -106,34 +109,42 @@ def _in_range(scalings: tuple[Tensor, ...], sums: tuple[Tensor, ...], reach: flo
     return bool(torch.stack(good).all())
 
 
-def times(kernel: Matrix, scaling: Tensor, *, out: Tensor) -> None:
-    """``kernel @ scaling`` into ``out``; NaN where anything is undefined."""
-    if kernel.ndim == 2:
-        torch.mv(kernel, scaling, out=out)
+def times(block: Matrix, scaling: Tensor, *, out: Tensor) -> None:
+    """``block @ scaling`` into ``out``."""
+    if block.ndim == 2:
+        torch.mv(block, scaling, out=out)
     else:
-        torch.sum(kernel * scaling[..., None, :], -1, out=out)
+        torch.sum(block * scaling[..., None, :], -1, out=out)
+
+
+def add_times(block: Matrix, scaling: Tensor, *, out: Tensor) -> None:
+    """``out + block @ scaling`` into ``out``."""
+    if block.ndim == 2:
+        out.addmv_(block, scaling)
+    else:
+        out.add_((block * scaling[..., None, :]).sum(-1))
 
 
 class _Step:
     """What one side makes of its sums, without looking at them."""
 
-    def __init__(self, side: Marginal, epsilon: float, kernel: Matrix, level: Tensor | None) -> None:
+    def __init__(self, side: Marginal, epsilon: float, like: Tensor, level: Tensor | None) -> None:
         self.constraint = side.constraint
-        self.mass = side.mass.to(kernel.dtype)
+        self.mass = side.mass.to(like.dtype)
         self.shift: Tensor | None = None
         self.damping = 1.0 if isinstance(self.constraint, Bounded) else float(self.constraint.damping(epsilon))
         if level is not None and self.constraint != EXACT:
-            self.shift = (level / epsilon).to(kernel.dtype).exp()
+            self.shift = (level / epsilon).to(like.dtype).exp()
             self.mass = self.mass * self.shift
 
-    def scale(self, den: Tensor, *, out: Tensor) -> None:
-        """The scaling of that side."""
+    def scale(self, den: Tensor, mass: Tensor, *, out: Tensor) -> None:
+        """The scaling of a part of the side that has this mass."""
         if self.constraint == FREE:
             out.fill_(1.0)
         elif isinstance(self.constraint, Bounded):
-            torch.clamp(den, self.constraint.lo * self.mass, self.constraint.hi * self.mass, out=out).div_(den)
+            torch.clamp(den, self.constraint.lo * mass, self.constraint.hi * mass, out=out).div_(den)
         else:
-            torch.div(self.mass, den, out=out)
+            torch.div(mass, den, out=out)
             if self.damping != 1.0:
                 out.pow_(self.damping)
         if self.shift is not None:
@@ -145,38 +156,46 @@ def back(found: Scalings, fbar: Rows, gbar: Cols) -> Slopes:
 
     Given: dL/dlog u (..., n) and dL/dlog v (..., m) after the last half-step.
     """
-    problem, kernel = found.problem, found.kernel
+    problem, u, v = found.problem, found.u, found.v
     rows, cols = _Slope(problem.rows, found.level), _Slope(problem.cols, None)
+    fbar, gbar = fbar.to(u.dtype, copy=True), gbar.to(u.dtype, copy=True)
+    to_rows, to_cols, image = torch.empty_like(u), torch.empty_like(v[1:]), torch.empty_like(u[0])
     damping: Tensor | float = 0.0
-    fbar, gbar = fbar.to(kernel.dtype), gbar.to(kernel.dtype)
-    to_rows, to_cols = torch.empty_like(found.u), torch.empty_like(found.v[1:])
-    row_image, col_image = torch.empty_like(found.u[0]), torch.empty_like(found.v[0])
-    rows_count, cols_count = len(found.u), len(found.v) - 1
-    for k in range(rows_count - 1, -1, -1):
-        if k < cols_count:
+    count_cols, log_mass = len(to_cols), problem.rows.log_mass
+    sizes = found.blocks.sizes
+    for k in range(len(u) - 1, -1, -1):
+        if k < count_cols:
             damping = damping + cols.drift(gbar, found.den_cols[k])
-            cols.spread(gbar, found.den_cols[k], out=to_cols[k])
-            times(kernel, to_cols[k], out=row_image)
-            fbar = fbar - row_image.mul_(found.u[k])
-            gbar = torch.zeros_like(gbar)
+            cols.spread(gbar, found.den_cols[k], problem.cols.log_mass, out=to_cols[k])
+            gbar.zero_()
+        pulled = torch.zeros_like(gbar)
+        parts = [x.split(sizes, -1) for x in (fbar, image, u[k], found.den_rows[k], log_mass, to_rows[k])]
+        for block, own, seen, scaling, den, mass, given in zip(found.blocks, *parts, strict=True):
+            if k < count_cols:
+                times(block, to_cols[k], out=seen)
+                own.addcmul_(seen, scaling, value=-1)
+            rows.spread(own, den, mass, out=given)
+            add_times(block.mT, given, out=pulled)
         damping = damping + rows.drift(fbar, found.den_rows[k])
-        rows.spread(fbar, found.den_rows[k], out=to_rows[k])
-        times(kernel.mT, to_rows[k], out=col_image)
-        gbar = gbar - col_image.mul_(found.v[k])
-        fbar = torch.zeros_like(fbar)
-    start = problem.epsilon * found.v[0].to(problem.wide).log()
+        gbar.addcmul_(pulled, v[k], value=-1)
+        fbar.zero_()
+    start = problem.epsilon * v[0].to(problem.wide).log()
     left_over = torch.where(start == 0, 0.0, gbar * start).sum() / problem.epsilon**2
-    left = torch.cat([to_rows, found.u[:cols_count]])
-    right = torch.cat([found.v[:rows_count], to_cols])
-    slope = _of_rank(left / problem.epsilon, right).mul_(kernel)
-    return Slopes(slope, damping - left_over)
+    left = torch.cat([to_rows, u[:count_cols]]).div_(problem.epsilon)
+    right = torch.cat([v[: len(u)], to_cols])
+    pull, start_row = problem.source.pulling(), 0
+    for block, part in zip(found.blocks, left.split(sizes, -1), strict=True):
+        rows_here = slice(start_row, start_row := start_row + block.shape[-2])
+        _of_rank(part, right, out=pull.room(rows_here)).mul_(block)
+        pull.take(rows_here)
+    return Slopes(pull.result(), damping - left_over - pull.inner() / problem.epsilon)
 
 
-def _of_rank(left: Tensor, right: Tensor) -> Matrix:
-    """``sum_k left_k right_k'`` (..., n, m)."""
+def _of_rank(left: Tensor, right: Tensor, *, out: Matrix) -> Matrix:
+    """``sum_k left_k right_k'`` (..., rows, m)."""
     if left.ndim == 2:
-        return left.mT @ right
-    return left.movedim(0, -1) @ right.movedim(0, -2)
+        return torch.mm(left.mT, right, out=out)
+    return torch.matmul(left.movedim(0, -1), right.movedim(0, -2), out=out)
 
 
 class _Slope:
@@ -189,11 +208,11 @@ class _Slope:
         self.damping = None if isinstance(constraint, Bounded) else float(constraint.damping(side.epsilon))
         self.drifts = isinstance(constraint, Soft) and 0 < constraint.rho < math.inf
 
-    def spread(self, bar: Tensor, den: Tensor, *, out: Tensor) -> None:
-        """``kappa bar / den``."""
+    def spread(self, bar: Tensor, den: Tensor, log_mass: Tensor, *, out: Tensor) -> None:
+        """``kappa bar / den``, of a part of the side that has this mass."""
         torch.div(bar, den, out=out)
         if self.damping is None:
-            out.mul_(self.side.slope(self._lse(den)).to(out.dtype))
+            out.mul_(self.side.constraint.slope(self._lse(den), log_mass, self.side.epsilon).to(out.dtype))
         elif self.damping != 1.0:
             out.mul_(self.damping)
 

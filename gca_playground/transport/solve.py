@@ -29,7 +29,7 @@ class ConvergenceWarning(UserWarning):
 def solve(
     cost: Tensor | LazyCost | object,
     *,
-    epsilon: float = 0.1,
+    epsilon: float | Tensor = 0.1,
     rows: Constraint | float | str | None = None,
     cols: Constraint | float | str | None = None,
     total: bool = False,

@@ -1,11 +1,13 @@
 """Where a kernel comes from: a cost matrix, or the embeddings behind it.
 
-A source builds ``K = exp((level - C) / epsilon)`` in one buffer, reads single costs without building all, and carries a
-gradient in C back to what the user gave. ``level`` keeps the largest entries of K near 1.
+A source yields ``K = exp((level - C) / epsilon)`` in blocks of rows, kept or made anew at every passage, reads single
+costs without building all, and carries a gradient in C back to what the user gave. ``level`` keeps the largest entries
+of K near 1.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -17,6 +19,10 @@ from gca_playground.transport.cost import LazyCost
 
 _EASY = 20.0
 """Scores of the cosine cost up to this many epsilon need no shift before the exponential."""
+_BLOCK_BYTES = 2**20
+"""A block of rows that stays in a processor's own cache between two uses."""
+_WHOLE_BYTES = 2**21
+"""A kernel up to this size is one block."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,33 +46,57 @@ class MatrixSource:
         """What a gradient is wanted in."""
         return (self.matrix,)
 
-    def kernel(self, epsilon: float) -> tuple[Matrix, Tensor]:
-        """K (..., n, m) and its level (..., 1)."""
+    def kernel(self, epsilon: float) -> tuple[Blocks, Tensor]:
+        """K in blocks, and its level (..., 1)."""
         cost = self.matrix.detach()
         level = cost.flatten(-2).amin(-1)[..., None, None]
-        return torch.sub(level, cost).div_(epsilon).exp_(), level[..., 0]
+        return KeptBlocks(torch.sub(level, cost).div_(epsilon).exp_()), level[..., 0]
 
     def partners(self, index: Tensor) -> Tensor:
         """``C[i, index_i]`` (..., n), differentiable."""
         return self.matrix.gather(-1, index[:, None].expand(*self.shape[:-1], 1)).squeeze(-1)
 
-    def pull(self, slope: Matrix) -> tuple[Tensor, ...]:
-        """dL/d inputs of dL/dC."""
-        return (slope,)
+    def pulling(self) -> MatrixPull:
+        """Something that takes dL/dC block by block."""
+        return MatrixPull(self)
 
-    def inner(self, slope: Matrix, pulled: tuple[Tensor, ...]) -> Tensor:
+
+class MatrixPull:
+    """Keeps dL/dC as it comes."""
+
+    def __init__(self, source: MatrixSource) -> None:
+        self.cost = source.matrix.detach()
+        self.slope = torch.empty_like(self.cost, memory_format=torch.contiguous_format)
+
+    def room(self, rows: slice) -> Matrix:
+        """Where dL/dC of these rows is to be written."""
+        return self.slope[..., rows, :]
+
+    def take(self, rows: slice) -> None:
+        """The rows are written."""
+
+    def result(self) -> tuple[Tensor, ...]:
+        """dL/d inputs."""
+        return (self.slope,)
+
+    def inner(self) -> Tensor:
         """``<dL/dC, C>``, where a forbidden pair counts nothing."""
-        cost = self.matrix.detach()
-        return torch.where(cost.isfinite(), slope * cost, 0.0).sum(dtype=torch.promote_types(cost.dtype, torch.float32))
+        return torch.where(self.cost.isfinite(), self.slope * self.cost, 0.0).sum()
 
 
 @dataclass(frozen=True, eq=False)
 class FactorSource:
-    """Two views whose cost is ``const - p q'``: nothing n x m is kept, p (n, k) and q (m, k) are differentiable."""
+    """Two views whose cost is ``const - p q'``: p (n, k) and q (m, k) are differentiable, C need not exist.
+
+    ``least``: a bound below all costs, None where the cost has none.
+    ``streamed``: not even the kernel is kept; each block is made when it is needed and forgotten after.
+    """
 
     p: Tensor
     q: Tensor
     const: float
+    least: float | None
+    streamed: bool = False
 
     @property
     def shape(self) -> torch.Size:
@@ -88,29 +118,115 @@ class FactorSource:
         """C (n, m), for those who need it."""
         return finite_cost(self.const - self.p @ self.q.mT)
 
-    def kernel(self, epsilon: float) -> tuple[Matrix, Tensor]:
-        """K (n, m) in the buffer of the product, and its level (1,)."""
-        p, q = self.p.detach(), self.q.detach()
-        exponent = (p / epsilon) @ q.mT
-        if self.const == 1.0 and epsilon * _EASY >= 1:  # cosines: at most exp(1 / epsilon)
-            level = exponent.new_ones(1)
-        else:
-            most = exponent.amax()
-            exponent.sub_(most)
-            level = (self.const - most * epsilon)[None]
-        return exponent.exp_(), level
+    def kernel(self, epsilon: float) -> tuple[Blocks, Tensor]:
+        """K in blocks, and its level (1,)."""
+        p, q = self.p.detach() / epsilon, self.q.detach()
+        level = self._level(p, q, epsilon)
+        shift = None if level is None else (self.const - level) / epsilon
+        found = p.new_full((1,), self.const) if level is None else level
+        if self.streamed:
+            return StreamedBlocks(p, q, shift), found
+        exponent = p @ q.mT
+        return KeptBlocks((exponent if shift is None else exponent.sub_(shift)).exp_()), found
+
+    def _level(self, p: Tensor, q: Tensor, epsilon: float) -> Tensor | None:
+        """What the kernel is to be shifted by; None where its entries stay moderate without."""
+        if self.least is None:
+            sizes = [torch.linalg.vector_norm(x, dim=-1).amax() for x in (p, q)]
+            return self.const - epsilon * (sizes[0] * sizes[1])[None]
+        if self.const - self.least <= _EASY * epsilon:
+            return None
+        return p.new_full((1,), self.least)
 
     def partners(self, index: Tensor) -> Tensor:
         """``C[i, index_i]`` (n,), differentiable."""
         return self.const - (self.p * self.q[index]).sum(-1)
 
-    def pull(self, slope: Matrix) -> tuple[Tensor, ...]:
-        """dL/dp and dL/dq of dL/dC."""
-        return -(slope @ self.q.detach()), -(slope.mT @ self.p.detach())
+    def pulling(self) -> FactorPull:
+        """Something that takes dL/dC block by block."""
+        return FactorPull(self)
 
-    def inner(self, slope: Matrix, pulled: tuple[Tensor, ...]) -> Tensor:
+
+class FactorPull:
+    """Carries dL/dC on to dL/dp and dL/dq, a block at a time."""
+
+    def __init__(self, source: FactorSource) -> None:
+        self.p, self.q, self.const = source.p.detach(), source.q.detach(), source.const
+        self.to_p, self.to_q = torch.empty_like(self.p), torch.zeros_like(self.q)
+        self.total = self.p.new_zeros(())
+        self.buffer = self.p.new_empty(0)
+
+    def room(self, rows: slice) -> Matrix:
+        """Where dL/dC of these rows is to be written."""
+        size = (rows.stop - rows.start, len(self.q))
+        if self.buffer.numel() < size[0] * size[1]:
+            self.buffer = self.p.new_empty(size[0] * size[1])
+        self.written = self.buffer[: size[0] * size[1]].view(size)
+        return self.written
+
+    def take(self, rows: slice) -> None:
+        """The rows are written."""
+        torch.mm(self.written, self.q, out=self.to_p[rows]).neg_()
+        self.to_q.addmm_(self.written.mT, self.p[rows], alpha=-1)
+        if self.const:
+            self.total += self.written.sum()
+
+    def result(self) -> tuple[Tensor, ...]:
+        """dL/dp and dL/dq."""
+        return self.to_p, self.to_q
+
+    def inner(self) -> Tensor:
         """``<dL/dC, C>``."""
-        return self.const * slope.sum() + (self.p.detach() * pulled[0]).sum()
+        return self.const * self.total + (self.p * self.to_p).sum()
+
+
+class Blocks:
+    """A kernel in blocks of rows (..., rows, m), in order, as often as one asks. ``sizes``: the rows of each."""
+
+    sizes: list[int]
+
+    def __iter__(self) -> Iterator[Matrix]:
+        """The blocks."""
+        raise NotImplementedError
+
+
+class KeptBlocks(Blocks):
+    """A kernel that is there, in blocks that stay in the cache between two uses."""
+
+    def __init__(self, kernel: Matrix) -> None:
+        large = kernel.numel() * kernel.element_size() > _WHOLE_BYTES
+        rows = kernel.shape[-2]
+        if kernel.ndim == 2 and large and kernel.device.type == "cpu":
+            rows = block_rows(kernel.shape[-1], kernel.element_size())
+        self.parts = kernel.split(rows, -2)
+        self.sizes = [part.shape[-2] for part in self.parts]
+
+    def __iter__(self) -> Iterator[Matrix]:
+        """The blocks."""
+        return iter(self.parts)
+
+
+class StreamedBlocks(Blocks):
+    """The kernel of two views, made block by block in one buffer at every passage; each overwrites the one before."""
+
+    def __init__(self, p: Tensor, q: Tensor, shift: Tensor | None) -> None:
+        self.q, self.shift = q, shift
+        self.parts = p.split(block_rows(len(q), p.element_size()))
+        self.sizes = [len(part) for part in self.parts]
+        self.buffer = p.new_empty(self.sizes[0], len(q))
+
+    def __iter__(self) -> Iterator[Matrix]:
+        """The blocks."""
+        for part in self.parts:
+            block = torch.mm(part, self.q.mT, out=self.buffer[: len(part)])
+            if self.shift is not None:
+                block.sub_(self.shift)
+            yield block.exp_()
+
+
+def block_rows(columns: int, bytes_each: int) -> int:
+    """How many rows make a block."""
+    return max(64, _BLOCK_BYTES // (columns * bytes_each))
 
 
 def finite_cost(matrix: Cost) -> Cost:
@@ -128,8 +244,8 @@ def finite_cost(matrix: Cost) -> Cost:
 Source = MatrixSource | FactorSource
 
 
-def factors(cost: LazyCost) -> FactorSource | None:
+def factors(cost: LazyCost, *, streamed: bool = False) -> FactorSource | None:
     """The source of two plain views; None for batches of them, whose matrices are small."""
     if cost.z.ndim != 2 or cost.w.ndim != 2:
         return None
-    return FactorSource(*cost.factors())
+    return FactorSource(*cost.factors(), cost.least, streamed)
