@@ -7,15 +7,17 @@ The loop asks a kernel two questions only:
 
 A dense kernel answers by one matrix-vector product with ``K = exp((f0_i + g0_j - C_ij) / epsilon)``, centred at
 reference potentials (f0, g0) so that no entry exceeds 1 and every row, or every column, holds a 1. As long as the
-question stays near the reference the product is exact to rounding; when it leaves that range the kernel moves its
-reference to the potentials it was asked about, which costs one pass of exp and is then a log-sum-exp in full. So
-small epsilon is safe and large epsilon is fast. Potentials are in cost units and double precision; the matrix keeps
+question stays near the reference the product is exact to rounding; when it has left that range the half-steps are
+taken again, each by a log-sum-exp in full, which leaves the reference where they end. So small epsilon is safe and
+large epsilon is fast. Potentials are in cost units and double precision; the matrix keeps
 the precision of the cost (its rounding acts like a change of the cost in its last digit).
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
@@ -31,8 +33,11 @@ REACH = {torch.float32: 30.0, torch.float64: 300.0}
 class DenseKernel:
     """``exp(-C / epsilon)`` as a centred matrix.
 
-    Given: ``cost`` (..., n, m), finite or +inf where a pair is forbidden; ``epsilon`` > 0; ``method``: "auto" moves
-    the centre when needed, "log" at every half-step, "scaling" never (and says so when that fails).
+    Given: ``cost`` (..., n, m), finite or +inf where a pair is forbidden; ``epsilon`` > 0; ``method``: "auto" trusts
+    the matrix until ``trusted`` says otherwise, "log" centres it anew at every half-step, "scaling" never (and says so
+    when that fails).
+
+    Nothing here looks at a number while half-steps are taken: what was lost is noted, and ``trusted`` looks once.
     """
 
     def __init__(self, cost: Cost, epsilon: float, *, wide: torch.dtype, method: str = "auto") -> None:
@@ -43,24 +48,60 @@ class DenseKernel:
         self.reach = REACH[cost.dtype]
         self.least_sum = math.exp(-self.reach)
         self.matrix: Matrix | None = None
+        self.exact_so_far: Tensor | None = None
 
     def rows(self, g: Cols) -> Rows:
         """``log sum_j exp((g_j - C_ij) / epsilon)``, (..., n)."""
-        matrix = self._centre_on_cols(g) if self.matrix is None else self.matrix
+        if self.matrix is None or self.method == "log":
+            return self.exact_rows(g)
         log_scale = (g - self.g0).div_(self.epsilon)
-        sums = self._times(matrix, log_scale)
-        if not self._exact(log_scale, sums):
-            sums = self._times(self._centre_on_cols(g), torch.where(g.isneginf(), g, 0.0))
+        sums = self._times(self.matrix, log_scale)
+        self._note(log_scale, sums)
         return sums.log_().sub_(self.log_u0)
 
     def cols(self, f: Rows) -> Cols:
         """``log sum_i exp((f_i - C_ij) / epsilon)``, (..., m)."""
-        matrix = self._centre_on_rows(f) if self.matrix is None else self.matrix
+        if self.matrix is None or self.method == "log":
+            return self.exact_cols(f)
         log_scale = (f - self.f0).div_(self.epsilon)
-        sums = self._times(matrix.mT, log_scale)
-        if not self._exact(log_scale, sums):
-            sums = self._times(self._centre_on_rows(f).mT, torch.where(f.isneginf(), f, 0.0))
+        sums = self._times(self.matrix.mT, log_scale)
+        self._note(log_scale, sums)
         return sums.log_().sub_(self.log_v0)
+
+    def exact_rows(self, g: Cols) -> Rows:
+        """``rows`` by a log-sum-exp in full, which moves the centre to g."""
+        sums = self._times(self._centre_on_cols(g), torch.where(g.isneginf(), g, 0.0))
+        return sums.log_().sub_(self.log_u0)
+
+    def exact_cols(self, f: Rows) -> Cols:
+        """``cols`` by a log-sum-exp in full, which moves the centre to f."""
+        sums = self._times(self._centre_on_rows(f).mT, torch.where(f.isneginf(), f, 0.0))
+        return sums.log_().sub_(self.log_v0)
+
+    def trusted(self) -> bool:
+        """Whether nothing that counts was lost since the last time this was asked."""
+        noted, self.exact_so_far = self.exact_so_far, None
+        if noted is None or bool(noted):
+            return True
+        if self.method == "scaling":
+            raise ValueError(
+                f"method='scaling' left its range at epsilon = {self.epsilon:g}: "
+                "use method='auto', which moves the centre of the kernel"
+            )
+        return False
+
+    @contextmanager
+    def carefully(self) -> Iterator[None]:
+        """Log-sum-exp at every half-step; the centre is then where the last of them was."""
+        method, self.method = self.method, "log"
+        try:
+            yield
+        finally:
+            self.method = method
+
+    def centre(self, f: Rows, g: Cols) -> Matrix:
+        """Centre at (f, g): the matrix is then the plan of these potentials."""
+        return self._centre(f, g)
 
     def _times(self, matrix: Matrix, log_scale: Tensor) -> Tensor:
         scale = log_scale.exp().to(matrix.dtype)
@@ -68,17 +109,10 @@ class DenseKernel:
             return torch.mv(matrix, scale).to(self.wide)
         return (matrix * scale[..., None, :]).sum(-1).to(self.wide)
 
-    def _exact(self, log_scale: Tensor, sums: Tensor) -> bool:
-        """Whether nothing that counts was lost. NaN answers no."""
-        if self.method == "log":
-            return False
-        near_centre = log_scale.amax().item() <= self.reach and sums.amin().item() >= self.least_sum
-        if not near_centre and self.method == "scaling":
-            raise ValueError(
-                f"method='scaling' left its range at epsilon = {self.epsilon:g}: "
-                "use method='auto', which moves the centre of the kernel"
-            )
-        return near_centre
+    def _note(self, log_scale: Tensor, sums: Tensor) -> None:
+        """Note whether something that counts may have been lost. NaN counts as lost."""
+        exact = (log_scale.amax() <= self.reach) & (sums.amin() >= self.least_sum)
+        self.exact_so_far = exact if self.exact_so_far is None else self.exact_so_far & exact
 
     def _centre_on_cols(self, g: Cols) -> Matrix:
         """Centre at (min_j (C - g), g): every row then holds an entry 1."""

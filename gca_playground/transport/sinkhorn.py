@@ -9,16 +9,26 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from gca_playground._shapes import Cols, Matrix, Rows, Side
+from gca_playground.transport import newton
 from gca_playground.transport.constraint import Soft
 from gca_playground.transport.kernel import DenseKernel
 from gca_playground.transport.problem import Marginal, Problem
+
+AT_ONCE = 10
+"""Half-steps between two looks at a number."""
+WARM_UP = 20
+"""Half-steps before Newton's method may take over."""
+NEWTON_STEPS = 16
+"""Newton steps between two rounds of the loop."""
+PATIENCE = 15
+"""Iterations that the loop may still need before it counts as slow."""
 
 
 class HalfStep(NamedTuple):
@@ -51,28 +61,102 @@ def half_steps(problem: Problem, kernel: DenseKernel, f: Rows, g: Cols) -> Itera
 
 def take(problem: Problem, kernel: DenseKernel, f: Rows, g: Cols, steps: int) -> list[HalfStep]:
     """The start (its lse is unused) and the first ``steps`` half-steps."""
-    return [HalfStep(f, g, f), *itertools.islice(half_steps(problem, kernel, f, g), steps)]
+    states = [HalfStep(f, g, f)]
+    while len(states) <= steps:
+        count = min(AT_ONCE, steps + 1 - len(states))
+        here = half_steps(problem, kernel, states[-1].f, states[-1].g)
+        ahead = list(itertools.islice(here, count))
+        if not kernel.trusted():
+            with kernel.carefully():
+                ahead = list(itertools.islice(half_steps(problem, kernel, states[-1].f, states[-1].g), count))
+        states += ahead
+    return states
 
 
-def converge(problem: Problem, kernel: DenseKernel, f: Rows, g: Cols, *, tol: float, max_steps: int) -> Converged:
-    """Iterate until the rows (the columns were just set) and the potentials move by no more than ``tol``.
+class Iteration(NamedTuple):
+    """Potentials after a row and a column step, how far they are from their limit, relatively, and where to go on."""
+
+    f: Rows
+    g: Cols
+    miss: Tensor
+    start: tuple[Rows, Cols]
+
+
+def iterations(problem: Problem, kernel: DenseKernel, f: Rows, g: Cols) -> Iterator[Iteration]:
+    """Full iterations, for ever; soft sides also get the mass right at once.
 
     The row error of an iteration comes free of charge: it is read off the log-sum-exp that the next one needs.
     """
     rows, cols = problem.rows, problem.cols
     lse = kernel.rows(g)
-    for steps in range(2, max(max_steps, 2) + 1, 2):
+    while True:
         f_old, g_old = f, g
         f = rows.potential(lse)
         g = cols.potential(kernel.cols(f))
         lse = kernel.rows(g)
         change = torch.maximum(_change(f, f_old), _change(g, g_old)) / problem.epsilon
-        if torch.maximum(change, rows.miss(f, lse).amax()).item() <= tol:
-            return Converged(f, g, steps, True)
+        miss, before = torch.maximum(change, rows.miss(f, lse).amax()), (f, g)
         shift = mass_shift(rows, cols, f, g)
         if shift is not None:
             f, g, lse = f + shift, g - shift, lse - shift / problem.epsilon
-    return Converged(f, g, steps, False)
+        yield Iteration(*before, miss, (f, g))
+
+
+def converge(problem: Problem, kernel: DenseKernel, f: Rows, g: Cols, *, tol: float, max_steps: int) -> Converged:
+    """Iterate until the rows (the columns were just set) and the potentials move by no more than ``tol``.
+
+    A few iterations are taken between two looks at how far they are. Where they get on slowly Newton's method takes
+    over, as long as it helps.
+    """
+    steps, misses = 0, [math.inf]
+    wait, annealed = WARM_UP, False
+    while True:
+        count = min(AT_ONCE // 2, max(1, (max_steps - steps) // 2))
+        ahead = _ahead(problem, kernel, f, g, count)
+        for seen, miss in zip(ahead, torch.stack([step.miss for step in ahead]).tolist(), strict=True):
+            steps += 2
+            misses.append(miss)
+            if miss <= tol:
+                return Converged(seen.f, seen.g, steps, True)
+        if steps + 2 > max_steps:
+            return Converged(ahead[-1].f, ahead[-1].g, steps, False)
+        f, g = ahead[-1].start
+        if newton.applies(problem) and steps >= wait and _slow(misses, tol):
+            most = min(NEWTON_STEPS, (max_steps - steps) // 2)
+            point, taken = newton.ascend(problem, kernel, g, tol=tol / 2, most=most)
+            f, g = point.f, point.g
+            steps += 2 * taken
+            if taken == NEWTON_STEPS and not annealed:
+                found, annealed = _from_warmer(problem, kernel.method, f, g, most=max_steps - steps), True
+                f, g, steps = found.f, found.g, steps + found.steps
+            wait = steps + (WARM_UP if taken == most else 2 * wait)
+
+
+def _from_warmer(problem: Problem, method: str, f: Rows, g: Cols, *, most: int) -> Converged:
+    """A better start: roughly the limit at four times the regularisation (which may itself start from a warmer one)."""
+    epsilon = 4 * problem.epsilon
+    sides = {"rows": replace(problem.rows, epsilon=epsilon), "cols": replace(problem.cols, epsilon=epsilon)}
+    warmer = replace(problem, epsilon=epsilon, **sides)  # type: ignore[arg-type]
+    kernel = DenseKernel(problem.cost, epsilon, wide=problem.wide, method=method)
+    return converge(warmer, kernel, f, g, tol=1e-2, max_steps=max(most, 2))
+
+
+def _ahead(problem: Problem, kernel: DenseKernel, f: Rows, g: Cols, count: int) -> list[Iteration]:
+    """The next iterations, taken again carefully where the kernel was left."""
+    ahead = list(itertools.islice(iterations(problem, kernel, f, g), count))
+    if kernel.trusted():
+        return ahead
+    with kernel.carefully():
+        return list(itertools.islice(iterations(problem, kernel, f, g), count))
+
+
+def _slow(misses: list[float], tol: float) -> bool:
+    """Whether the loop, at its present rate, needs many more iterations."""
+    now, before = misses[-1], misses[-1 - AT_ONCE // 2]
+    if not (0 < now < math.inf and before > 0):
+        return True
+    rate = min(now / before, 1.0) ** (2 / AT_ONCE)
+    return rate >= 1 or math.log(tol / now) / math.log(rate) > PATIENCE
 
 
 def mass_shift(rows: Marginal, cols: Marginal, f: Rows, g: Cols) -> Tensor | None:

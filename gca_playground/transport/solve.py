@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 import warnings
 
@@ -16,7 +15,7 @@ from gca_playground.transport.cost import LazyCost
 from gca_playground.transport.kernel import METHODS, DenseKernel
 from gca_playground.transport.plan import GRADIENTS, KEPT_STEPS, Plan
 from gca_playground.transport.problem import Marginal, Problem, make_problem
-from gca_playground.transport.sinkhorn import HalfStep, converge, half_steps, take
+from gca_playground.transport.sinkhorn import HalfStep, converge, take
 
 MOST_SCALINGS = 1000
 """Half-steps whose scalings the fast path keeps."""
@@ -121,7 +120,9 @@ def _solve_steps(problem: Problem, f: Tensor, g: Tensor, steps: int, *, method: 
         states = take(problem, kernel, f, g, steps)
         return Plan(problem, steps, False, states[-1], states, warm, grad)
     states = take(problem, kernel, f, g, KEPT_STEPS)
-    *_, last = itertools.islice(half_steps(problem, kernel, states[-1].f, states[-1].g), steps - KEPT_STEPS)
+    last = states[-1]
+    for done in range(KEPT_STEPS, steps, KEPT_STEPS):
+        last = take(problem, kernel, last.f, last.g, min(KEPT_STEPS, steps - done))[-1]
     return Plan(problem, steps, False, last, states, warm, grad)
 
 
