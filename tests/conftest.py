@@ -24,7 +24,7 @@ import hypothesis
 import pytest
 import torch
 
-from gca_playground.cli import find_chromium
+from gca_playground.doctor import find_chromium
 
 IN_CI = os.environ.get("CI", "").lower() not in ("", "0", "false")
 

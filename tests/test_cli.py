@@ -3,6 +3,7 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import os
+import socket
 import subprocess
 import sys
 import types
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import gca_playground
-from gca_playground import cli
+from gca_playground import cli, doctor
 
 
 @pytest.fixture
@@ -27,17 +28,17 @@ def launched(monkeypatch) -> list[list[str]]:
 @pytest.fixture
 def course(monkeypatch, tmp_path) -> Path:
     """A checkout of the course with the package in it."""
-    start = tmp_path / "checkout" / cli.START
+    start = tmp_path / "checkout" / doctor.START
     start.parent.mkdir(parents=True)
     start.touch()
-    monkeypatch.setattr(cli, "__file__", str(tmp_path / "checkout" / "gca_playground" / "cli.py"))
+    monkeypatch.setattr(doctor, "__file__", str(tmp_path / "checkout" / "gca_playground" / "doctor.py"))
     return tmp_path / "checkout"
 
 
 @pytest.fixture
 def no_course(monkeypatch, tmp_path) -> Path:
     """A package installed without notebooks, and an empty current folder."""
-    monkeypatch.setattr(cli, "__file__", str(tmp_path / "site-packages" / "gca_playground" / "cli.py"))
+    monkeypatch.setattr(doctor, "__file__", str(tmp_path / "site-packages" / "gca_playground" / "doctor.py"))
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -72,13 +73,13 @@ def test_settings_are_there_while_jupyterlab_runs_and_gone_after(monkeypatch, co
 def test_course_is_found_from_any_folder(launched, course, monkeypatch, tmp_path):
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
-    assert cli.find_course() == course
+    assert doctor.find_course() == course
 
 
 def test_course_in_the_current_folder_serves_a_package_without_notebooks(no_course, monkeypatch):
     (no_course / "notebooks").mkdir()
-    (no_course / cli.START).touch()
-    assert cli.find_course() == no_course
+    (no_course / doctor.START).touch()
+    assert doctor.find_course() == no_course
 
 
 def test_without_a_course_it_says_so_and_opens_the_current_folder(launched, no_course, capsys):
@@ -211,7 +212,7 @@ def test_doctor_does_without_the_optional(monkeypatch, capsys):
         return real(name)
 
     monkeypatch.setattr(importlib.metadata, "version", version)
-    monkeypatch.setattr(cli, "find_chromium", lambda: None)
+    monkeypatch.setattr(doctor, "find_chromium", lambda: None)
     assert cli.main(["doctor"]) == 0
     printed = capsys.readouterr().out
     assert "optional, app: voila is not installed" in printed
@@ -219,7 +220,7 @@ def test_doctor_does_without_the_optional(monkeypatch, capsys):
 
 
 def test_doctor_says_when_the_package_is_not_installed(monkeypatch, capsys):
-    monkeypatch.setattr(cli, "DISTRIBUTION", "gca-playground-elsewhere")
+    monkeypatch.setattr(doctor, "DISTRIBUTION", "gca-playground-elsewhere")
     assert cli.main(["doctor"]) == 1
     assert "pip install -e ." in capsys.readouterr().out
 
@@ -240,7 +241,7 @@ def test_doctor_sees_a_gpu_that_fails(monkeypatch):
         raise RuntimeError("no kernel image\nand much more")
 
     monkeypatch.setattr(torch, "ones", broken)
-    (finding,) = [finding for finding in cli._look_at_processors() if "GPU" in finding.text]
+    (finding,) = [finding for finding in doctor._look_at_processors() if "GPU" in finding.text]
     assert (finding.state, finding.text) == ("note", "GPU: Test GPU is there but cannot be used: no kernel image")
 
 
@@ -248,7 +249,7 @@ def test_doctor_sees_too_many_threads(monkeypatch):
     import torch
 
     monkeypatch.setattr(torch, "get_num_threads", lambda: 10_000)
-    finding = next(iter(cli._look_at_processors()))
+    finding = next(iter(doctor._look_at_processors()))
     assert finding.state == "note"
     assert finding.mend.startswith("export OMP_NUM_THREADS=")
 
@@ -258,21 +259,21 @@ def test_doctor_sees_a_kernel_that_starts_another_python(monkeypatch):
 
     spec = types.SimpleNamespace(argv=["/somewhere/else/python"], resource_dir="")
     monkeypatch.setattr(KernelSpecManager, "get_kernel_spec", lambda self, name: spec)
-    assert "not this Python" in cli._kernel().text
+    assert "not this Python" in doctor._kernel().text
 
     def absent(self, name):
         raise NoSuchKernel(name)
 
     monkeypatch.setattr(KernelSpecManager, "get_kernel_spec", absent)
-    assert cli._kernel().state == "missing"
+    assert doctor._kernel().state == "missing"
 
 
 def test_doctor_sees_a_cache_that_cannot_be_written(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    (finding,) = cli._look_at_cache()
+    (finding,) = doctor._look_at_cache()
     assert (finding.state, finding.text) == ("ok", f"cache: {tmp_path / 'gca_playground'}")
     monkeypatch.setattr(os, "access", lambda path, mode: False)
-    (finding,) = cli._look_at_cache()
+    (finding,) = doctor._look_at_cache()
     assert finding.state == "note"
     assert "trained anew" in finding.text
 
@@ -281,8 +282,8 @@ def test_doctor_sees_a_cache_that_cannot_be_written(monkeypatch, tmp_path):
     ("limit", "state"), [(None, "note"), (2**29, "note"), (2**33, "ok")], ids=["unknown", "half a GiB", "8 GiB"]
 )
 def test_doctor_speaks_of_memory(monkeypatch, limit, state):
-    monkeypatch.setattr(cli, "_memory_limit", lambda: limit)
-    (finding,) = cli._look_at_memory()
+    monkeypatch.setattr(doctor, "_memory_limit", lambda: limit)
+    (finding,) = doctor._look_at_memory()
     assert finding.state == state
 
 
@@ -303,6 +304,14 @@ def test_the_app_serves_this_machine_alone_behind_a_token():
     assert "/course/notebooks/app.ipynb" in given
     assert "--Voila.ip=127.0.0.1" in given
     assert "--token" in given
+
+
+def test_port_0_is_any_free_port():
+    (given,) = [argument for argument in app_started_with("--port", "0") if argument.startswith("--port=")]
+    port = int(given.removeprefix("--port="))
+    assert port > 0
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", port))  # raises where somebody uses it
 
 
 def test_the_app_passes_on_what_it_is_told():

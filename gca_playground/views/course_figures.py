@@ -14,9 +14,6 @@ from gca_playground.transport import Plan
 from gca_playground.views import figures
 from gca_playground.views.theme import DARK, LIGHT
 
-BAR_TOP = 2.0
-"""A bar is full at twice the mass."""
-
 WIDTH, BAR, GAP, TITLE = 960, 34, 18, 30
 """Pixels: of the whole figure, of the bars beside a matrix, between two panels, of the line of titles."""
 
@@ -95,7 +92,9 @@ def _add_matrix(figure: go.Figure, plan: Plan | Any, row: int, col: int, *, dark
     one = {"dash": "dash", "width": 1, "color": colours["text"]}
     figure.add_vline(x=1, line=one, row=row, col=col + 1).add_hline(y=1, line=one, row=row + 1, col=col)
     figure.update_yaxes(autorange="reversed", row=row, col=col).update_yaxes(autorange="reversed", row=row, col=col + 1)
-    figure.update_xaxes(range=[0, BAR_TOP], row=row, col=col + 1).update_yaxes(range=[BAR_TOP, 0], row=row + 1, col=col)
+    figure.update_xaxes(range=[0, figures.BAR_TOP], row=row, col=col + 1).update_yaxes(
+        range=[figures.BAR_TOP, 0], row=row + 1, col=col
+    )
 
 
 def _fit(figure: go.Figure, drawn: go.Figure, col: int) -> None:

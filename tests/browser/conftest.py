@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from tests.browser.jupyter import Server, jupyterlab
+
 sync_api = pytest.importorskip("playwright.sync_api")
 
 QUIET = [
@@ -31,6 +33,13 @@ def browser(chromium: str) -> Iterator[Any]:
         browser = playwright.chromium.launch(executable_path=chromium, headless=True, args=QUIET)
         yield browser
         browser.close()
+
+
+@pytest.fixture(scope="session")
+def jupyter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One JupyterLab for all tests."""
+    with jupyterlab(tmp_path_factory.mktemp("jupyterlab")) as server:
+        yield server
 
 
 @pytest.fixture

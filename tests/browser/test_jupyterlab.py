@@ -18,7 +18,7 @@ from gca_playground.views.labs.presets import PRESETS
 from gca_playground.views.matrix_view import DIVERGING_LIGHT, PLAN_DARK, PLAN_LIGHT
 from gca_playground.views.theme import DARK, LIGHT
 from tests.browser.canvas import comes_to_hold, comes_to_show, pixels
-from tests.browser.jupyter import jupyterlab, open_notebook, run
+from tests.browser.jupyter import Server, open_notebook, run
 from tests.oracles import picture
 
 sync_api = pytest.importorskip("playwright.sync_api")
@@ -61,20 +61,19 @@ class LabOnScreen:
 
 
 @pytest.fixture(scope="module")
-def notebook(browser: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabOnScreen]:
+def notebook(browser: Any, jupyter: Server) -> Iterator[LabOnScreen]:
     """A notebook with a lab, opened once; an uncaught JavaScript error fails the last test."""
-    with jupyterlab(tmp_path_factory.mktemp("jupyterlab")) as server:
-        server.write("lab.ipynb", CELL)
-        context = browser.new_context(viewport={"width": 1240, "height": 900})
-        context.set_default_timeout(10_000)
-        page = context.new_page()
-        errors: list[str] = []
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        open_notebook(page, server, "lab.ipynb")
-        lab = LabOnScreen(page)
-        lab.canvas.wait_for(timeout=60_000)
-        yield lab
-        context.close()
+    jupyter.write("lab.ipynb", CELL)
+    context = browser.new_context(viewport={"width": 1240, "height": 900})
+    context.set_default_timeout(10_000)
+    page = context.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    open_notebook(page, jupyter, "lab.ipynb")
+    lab = LabOnScreen(page)
+    lab.canvas.wait_for(timeout=60_000)
+    yield lab
+    context.close()
     # anywidget gives a model two seconds to start, and plotly's five megabytes may take longer on a slow machine; it
     # then says so on the console, and the figure appears all the same, as the tests of the figures see.
     errors = [error for error in errors if "Failed to initialize model" not in error]
@@ -208,7 +207,8 @@ def test_the_matrix_lights_its_points(lab: LabOnScreen) -> None:
     lab.cells.hover(position={"x": (5 + 0.5) / 64 * box["width"], "y": (9 + 0.5) / 64 * box["height"]})
     lab.caption.get_by_text(re.compile(rf"row 9, class \d → column 5, class \d: P = {plan[9, 5]:.3f}")).wait_for()
     rings = lab.point_groups.nth(0).locator("path.point")
-    assert rings.count() == 2 and lab.point_groups.count() == 3
+    sync_api.expect(rings).to_have_count(2)
+    assert lab.point_groups.count() == 3
     lab.page.mouse.move(0, 0)
     lab.page.wait_for_function("(caption) => !caption.textContent.trim()", arg=lab.caption.element_handle())
     lab.page.wait_for_function("(lab) => lab.querySelectorAll('.gca-clouds path.point').length === 128", arg=lab.handle)

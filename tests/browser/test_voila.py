@@ -8,6 +8,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ import pytest
 from gca_playground.views.labs.presets import PRESETS
 from gca_playground.views.matrix_view import PLAN_DARK, PLAN_LIGHT
 from tests.browser.canvas import comes_to_show, pixels
+from tests.browser.saving import check_saves
 from tests.browser.voila import App, open_lab, voila
 from tests.oracles import picture
 
@@ -135,6 +137,21 @@ def test_a_key_on_a_slider_changes_the_matrix(labs: dict[str, LabOnPage]) -> Non
     assert not np.array_equal(pixels(lab.canvas), before)
     lab.page.keyboard.press("ArrowLeft")
     assert lab.shows(LINKED)
+
+
+def test_every_kind_of_file_is_saved(labs: dict[str, LabOnPage]) -> None:
+    check_saves(labs["linked"].root, "hubs", 64)
+
+
+def test_the_copied_link_opens_the_picture(labs: dict[str, LabOnPage], app: App) -> None:
+    lab = labs["linked"]
+    lab.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    lab.root.get_by_role("button", name="copy link").click()
+    lab.root.get_by_text("copied", exact=True).wait_for()
+    copied = lab.page.evaluate("() => navigator.clipboard.readText()")
+    asked = json.loads(parse_qs(urlsplit(copied).query)["state"][0])
+    assert copied.startswith(app.url)
+    assert {part: asked[part] for part in LINKED} == LINKED
 
 
 @pytest.mark.parametrize(("name", "light"), [("linked", "true"), ("first", "false")])

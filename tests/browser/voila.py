@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -40,7 +39,7 @@ class App(NamedTuple):
 @contextmanager
 def voila(home: Path) -> Iterator[App]:
     """The app on a free port, with everything it keeps in ``home``; its log is ``home/log``."""
-    command = [sys.executable, "-m", "gca_playground", "app", "--no-browser", f"--port={free_port()}"]
+    command = [sys.executable, "-m", "gca_playground", "app", "--no-browser", "--port=0"]
     with (home / "log").open("w") as log:
         process = subprocess.Popen(command, cwd=home, env=_environment(home), stdout=log, stderr=log)
         try:
@@ -52,13 +51,6 @@ def voila(home: Path) -> Iterator[App]:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-
-
-def free_port() -> int:
-    """A port that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def open_lab(page: Any, address: str) -> None:

@@ -803,13 +803,13 @@ def test_dark_and_light(lab: CouplingLab) -> None:
 
 
 def recorded(lab: CouplingLab) -> list[tuple[Any, dict[str, Any]]]:
-    """Collects (widget, state) of each message that goes to the browser from now on."""
+    """Collects (widget, state or content) of each message that goes to the browser from now on."""
     sent: list[tuple[Any, dict[str, Any]]] = []
 
     def record(widget: Any) -> Callable[..., None]:
         def publish(kind: str, *, data: Any, **_: Any) -> None:
             if kind == "comm_msg":
-                sent.append((widget, data["state"]))
+                sent.append((widget, data["content"] if data["method"] == "custom" else data["state"]))
 
         return publish
 
@@ -827,9 +827,8 @@ def parts_of(widget: Any) -> Iterator[Any]:
 def test_only_what_changed_is_sent(new_lab: CouplingLab) -> None:
     sent = recorded(new_lab)
     turn(new_lab, "steps", 2)
-    updates = [state["_py2js_update"] for widget, state in sent if state.get("_py2js_update")]
-    assert [update["style_traces"] for update in updates] == [[0, 1, 2, 3], [4]]
-    assert all(update["layout_data"] == {} for update in updates)
+    moved = [(widget, content["traces"]) for widget, content in sent if "traces" in content]
+    assert moved == [(new_lab.clouds.widget, [0, 1, 2, 3]), (new_lab.curves.widget, [4])]
     names = [set(state) for widget, state in sent if widget is new_lab.matrix]
     assert names == [set(), {"aria_text"}]
     others = {id(widget) for widget, _ in sent} - {

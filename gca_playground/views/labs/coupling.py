@@ -130,8 +130,7 @@ class CouplingLab(Lab):
         self._connect()
         self.fill(
             box("header", self.title, self.formula, self.pill),
-            self.guard.box,
-            self.look,
+            box("says", self.look, self.guard.box),
             box(
                 "body",
                 self._control_panel(),
@@ -257,7 +256,7 @@ class CouplingLab(Lab):
         """Compute first, draw after: an error leaves everything as it was."""
         new_data = state.choice != self._state.choice
         cloud = self._cloud(state.choice) if new_data else self.scene.cloud
-        scene = make_scene(cloud, state.alignment)
+        scene = make_scene(cloud, state.alignment, self.scene)
         if state.view == "gradient":
             scene.gradient  # noqa: B018  (what it raises must come before anything is drawn)
         self._state, self.scene = state, scene

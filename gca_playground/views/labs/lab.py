@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import ipywidgets as widgets
+from IPython import get_ipython
 
 from gca_playground.views.guard import Guard
 from gca_playground.views.theme import Theme
@@ -22,6 +24,7 @@ class Lab(widgets.VBox):
         self.add_class("gca-lab")
         self.theme = Theme()
         self.guard = Guard()
+        _close_earlier(self)
 
     def fill(self, *parts: widgets.Widget) -> None:
         """Set what the lab consists of, from top to bottom."""
@@ -34,6 +37,27 @@ class Lab(widgets.VBox):
             widget.close()
         _let_go(self)
         super().close()
+
+
+_OF_CELL: dict[str, tuple[str, list[Lab]]] = {}
+"""For each notebook cell its last run, and the labs of that run."""
+
+
+def _close_earlier(lab: Lab) -> None:
+    """Close the labs that an earlier run of the same cell has made: nobody sees them any more."""
+    cell, run = _cell_and_run()
+    if not cell:
+        return
+    last, labs = _OF_CELL.get(cell, (run, []))
+    for old in labs if last != run else ():
+        old.close()
+    _OF_CELL[cell] = run, [*(labs if last == run else ()), lab]
+
+
+def _cell_and_run() -> tuple[str, str]:
+    """Which cell runs, and a name of this run; empty where no notebook says so."""
+    request: dict[str, Any] = getattr(get_ipython(), "get_parent", dict)()
+    return request.get("metadata", {}).get("cellId", ""), request.get("header", {}).get("msg_id", "")
 
 
 @contextmanager

@@ -17,6 +17,9 @@ from gca_playground.views.theme import DARK, LIGHT
 MOST_RAYS = 5
 """A point that is pointed at shows this many of its heaviest pairs."""
 
+NO_STEPS = "one scaling gives the plan its total mass:<br>no half-steps to take, no errors to follow"
+"""What stands where the curves are, when there are none."""
+
 _NOTHING = figures.Segments(np.zeros(0), np.zeros(0))
 
 
@@ -30,7 +33,7 @@ class CloudPicture:
         marks = go.Scatter(mode="markers", marker=ring, hoverinfo="skip", x=[], y=[])
         lines = figures.line_traces([_NOTHING] * len(figures.LINE_BINS))
         self._hold(go.Figure([*lines, rays, marks, *figures.cloud_traces(empty, ([], []))]))
-        self.widget.update_layout(height=440, autosize=True, hovermode="closest")
+        self.widget.update_layout(height=440, autosize=True, hovermode="closest", meta={"no_taller_than_wide": True})
         self.show_cloud(scene.cloud, dark=False)
         self.show_plan(scene)
         self.dress(scene.cloud, dark=False)
@@ -70,18 +73,16 @@ class CloudPicture:
     def show_plan(self, scene: Scene) -> None:
         """Another plan between the same points."""
         lines = figures.mass_lines(figures.row_shares(scene.plan), scene.cloud.ends)
-        with self.widget.batch_update():
-            for trace, line in zip(self.lines, lines, strict=True):
-                _set(trace, line)
+        _move(self.widget, dict(enumerate(lines)))
 
     def point_at(self, scene: Scene, row: int, col: int) -> None:
         """Ring what is pointed at, and draw rays to where its mass goes."""
         ends = scene.cloud.ends
         marked = [ends[side][k] for side, k in ((0, row), (1, col)) if k >= 0]
         points = np.array(marked).reshape(-1, 2)
-        with self.widget.batch_update():
-            _set(self.marks, figures.Segments(points[:, 0], points[:, 1]))
-            _set(self.rays, figures.segments(*_heaviest(scene.matrix, row, col), ends))
+        rays = figures.segments(*_heaviest(scene.matrix, row, col), ends)
+        first = len(self.lines)
+        _move(self.widget, {first: rays, first + 1: figures.Segments(points[:, 0], points[:, 1])})
 
     def dress(self, cloud: Cloud, *, dark: bool) -> None:
         """The colours of a theme."""
@@ -112,6 +113,8 @@ class CurvePicture:
             title={"text": "half-steps", "standoff": 4, "font": {"size": 11}},
         )
         self.widget.update_yaxes(figures.ERROR_AXIS, fixedrange=True)
+        middle = {"xref": "paper", "yref": "paper", "x": 0.5, "y": 0.5}
+        self.widget.add_annotation(text=NO_STEPS, font={"size": 13}, showarrow=False, visible=False, **middle)
         self.show(scene)
         self.dress(dark=False)
         self._hold(_alive(self.widget))
@@ -125,10 +128,12 @@ class CurvePicture:
         """Another path, or another place on it."""
         steps = figures.CONVERGED_AT if scene.alignment.steps is None else scene.alignment.steps
         here = [] if scene.path is None else [steps, steps]
-        with self.widget.batch_update():
-            for trace, curve in zip(self.curves, figures.convergence_curves(scene.path, scene.kl), strict=True):
-                _set(trace, curve)
-            _set(self.here, figures.Segments(np.array(here, float), np.array([1e-12, 1e3])[: len(here)]))
+        top = np.array([1e-12, 1e3])[: len(here)]
+        curves = figures.convergence_curves(scene.path, scene.kl)
+        _move(self.widget, dict(enumerate([*curves, figures.Segments(np.array(here, float), top)])))
+        (note,) = self.widget.layout.annotations
+        if note.visible != (scene.path is None):
+            note.visible = scene.path is None
 
     def dress(self, *, dark: bool) -> None:
         """The colours of a theme."""
@@ -147,12 +152,13 @@ def _alive(figure: go.Figure) -> go.FigureWidget:
     return widget
 
 
-def _set(trace: Any, line: figures.Segments) -> None:
-    """New coordinates, sent only where they differ."""
-    for axis, values in (("x", line.x), ("y", line.y)):
-        old = getattr(trace, axis)
-        if old is None or not np.array_equal(np.asarray(old, float), values, equal_nan=True):
-            setattr(trace, axis, values)
+def _move(figure: go.Figure | LiveFigure, lines: dict[int, figures.Segments]) -> None:
+    """Other coordinates for these traces."""
+    if isinstance(figure, LiveFigure):
+        figure.move(lines)
+        return
+    for trace, line in lines.items():
+        figure.data[trace].update(line._asdict())
 
 
 def _heaviest(matrix: np.ndarray, row: int, col: int) -> tuple[np.ndarray, np.ndarray]:

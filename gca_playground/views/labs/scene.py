@@ -157,7 +157,11 @@ class Scene:
     alignment: Alignment
     cost: Tensor
     plan: Plan
-    path: Plan | None
+
+    @cached_property
+    def path(self) -> Plan | None:
+        """The run of 50 half-steps that the curves show; None where there are no half-steps."""
+        return None if self.alignment.total else _path(self.alignment, self.cost)
 
     @cached_property
     def paired(self) -> bool:
@@ -200,17 +204,35 @@ class Scene:
         return (-len(cost) * gradient).numpy()
 
 
-def make_scene(cloud: Cloud, alignment: Alignment) -> Scene:
-    """Solve. One run of 50 half-steps serves the curves, the steps slider, and the start of convergence."""
+def make_scene(cloud: Cloud, alignment: Alignment, before: Scene | None = None) -> Scene:
+    """Solve for the plan; the rest is computed when it is asked for, so that the plan can be drawn first.
+
+    ``before``, the scene that was on show: where only the number of half-steps differs its path serves again.
+    """
     cost = alignment.lazy_cost(cloud.z, cloud.w).matrix()
     if alignment.total:
-        return Scene(cloud, alignment, cost, alignment.plan_of(cost), None)
-    path = alignment.change(steps=SHOWN_STEPS).plan_of(cost)
-    if alignment.steps is not None and alignment.steps <= SHOWN_STEPS:
-        return Scene(cloud, alignment, cost, path.at(alignment.steps), path)
-    with _patience():
-        plan = alignment.plan_of(cost, **_options(alignment, path))
-    return Scene(cloud, alignment, cost, plan, path)
+        return Scene(cloud, alignment, cost, alignment.plan_of(cost))
+    path = _same_path(before, cloud, alignment)
+    if alignment.steps is None or alignment.steps > SHOWN_STEPS:
+        path = path or _path(alignment, cost)
+        with _patience():
+            plan = alignment.plan_of(cost, **_options(alignment, path))
+    else:
+        plan = path.at(alignment.steps) if path else alignment.plan_of(cost)
+    scene = Scene(cloud, alignment, cost, plan)
+    if path:
+        vars(scene)["path"] = path
+    return scene
+
+
+def _same_path(before: Scene | None, cloud: Cloud, alignment: Alignment) -> Plan | None:
+    if before is None or before.cloud is not cloud or before.alignment.total:
+        return None
+    return before.path if before.alignment.change(steps=alignment.steps) == alignment else None
+
+
+def _path(alignment: Alignment, cost: Tensor) -> Plan:
+    return alignment.change(steps=SHOWN_STEPS).plan_of(cost)
 
 
 def _options(alignment: Alignment, start: Plan) -> dict[str, Any]:

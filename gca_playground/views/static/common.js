@@ -25,3 +25,9 @@ function setAttribute(element, name, text) {
   if (text) element.setAttribute(name, text);
   else element.removeAttribute(name);
 }
+
+// Bytes come as a DataView into a larger message; a typed array of wider numbers needs its own aligned copy.
+function numbers(view, Kind) {
+  if (!view?.byteLength) return new Kind(0);
+  return new Kind(view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength));
+}

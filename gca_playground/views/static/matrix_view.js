@@ -13,12 +13,6 @@ const KEYS = {
 const within = (k, count) => Math.min(count - 1, Math.max(0, k));
 const same = (a, b) => a[0] === b[0] && a[1] === b[1];
 
-// Bytes come as a DataView into a larger message; a typed array of wider numbers needs its own aligned copy.
-function numbers(view, Kind) {
-  if (!view?.byteLength) return new Kind(0);
-  return new Kind(view.buffer.slice(view.byteOffset, view.byteOffset + view.byteLength));
-}
-
 // The palette as 256 pixels (red, green, blue, opaque), each one 32-bit word.
 function lookup(palette) {
   const bytes = numbers(palette, Uint8Array);
