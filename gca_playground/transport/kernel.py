@@ -24,13 +24,40 @@ from torch import Tensor
 
 from gca_playground._shapes import Cols, Cost, Matrix, Rows
 
-METHODS = ("auto", "scaling", "log")
+METHODS = ("auto", "scaling", "log", "newton", "stream")
 
 REACH = {torch.float32: 30.0, torch.float64: 300.0}
 """How far, in log units, a scaling or a sum may be from 1 before the terms lost to underflow could count."""
 
 
-class DenseKernel:
+class Kernel:
+    """What the loop asks for."""
+
+    method: str
+
+    def rows(self, g: Cols) -> Rows:
+        """``log sum_j exp((g_j - C_ij) / epsilon)``, (..., n)."""
+        raise NotImplementedError
+
+    def cols(self, f: Rows) -> Cols:
+        """``log sum_i exp((f_i - C_ij) / epsilon)``, (..., m)."""
+        raise NotImplementedError
+
+    def trusted(self) -> bool:
+        """Whether nothing that counts was lost since the last time this was asked."""
+        return True
+
+    @contextmanager
+    def carefully(self) -> Iterator[None]:
+        """A log-sum-exp in full at every half-step; a kernel's centre is then where the last of them was."""
+        method, self.method = self.method, "log"
+        try:
+            yield
+        finally:
+            self.method = method
+
+
+class DenseKernel(Kernel):
     """``exp(-C / epsilon)`` as a centred matrix.
 
     Given: ``cost`` (..., n, m), finite or +inf where a pair is forbidden; ``epsilon`` > 0; ``method``: "auto" trusts
@@ -89,15 +116,6 @@ class DenseKernel:
                 "use method='auto', which moves the centre of the kernel"
             )
         return False
-
-    @contextmanager
-    def carefully(self) -> Iterator[None]:
-        """Log-sum-exp at every half-step; the centre is then where the last of them was."""
-        method, self.method = self.method, "log"
-        try:
-            yield
-        finally:
-            self.method = method
 
     def centre(self, f: Rows, g: Cols) -> Matrix:
         """Centre at (f, g): the matrix is then the plan of these potentials."""

@@ -41,6 +41,8 @@ class Point(NamedTuple):
 
 def applies(problem: Problem) -> bool:
     """Whether both sides have a price, finite or not, so that both potentials move."""
+    if problem.source.streamed:
+        return False
     sides = (problem.rows, problem.cols)
     alive = all(side.dead is None for side in sides)
     return alive and all(isinstance(side.constraint, Soft) and side.constraint.rho > 0 for side in sides)
@@ -65,7 +67,7 @@ def ascend(problem: Problem, kernel: DenseKernel, g: Cols, *, tol: float, most: 
 
 
 def _search(problem: Problem, kernel: DenseKernel, point: Point, direction: Cols) -> Point | None:
-    """The first of a full step, half of it, ... that helps: by a higher dual, or where rounding hides it a smaller miss."""
+    """The first of a full step, half of it, ... that helps: a higher dual, or where that drowns a smaller miss."""
     for halvings in range(_HALVINGS):
         new = _at(problem, kernel, point.g + direction * (problem.epsilon / 2**halvings))
         rise, rounding = new.dual - point.dual, 1e-13 * abs(point.dual)

@@ -12,13 +12,14 @@ from torch import Tensor
 
 from gca_playground._boundary import as_count
 from gca_playground._shapes import Matrix
-from gca_playground.transport import adjoint, unrolled
+from gca_playground.transport import adjoint, stream, unrolled
 from gca_playground.transport.constraint import EXACT, FREE
 from gca_playground.transport.kernel import DenseKernel, log_plan
 from gca_playground.transport.problem import Problem
 from gca_playground.transport.scaling import Scalings, back
 from gca_playground.transport.sinkhorn import HalfStep, Trajectory, take, trajectory
 from gca_playground.transport.source import MatrixSource
+from gca_playground.transport.stream import KernelSums
 
 KEPT_STEPS = 50
 """How many half-steps ``Plan.at`` reaches."""
@@ -178,7 +179,10 @@ class Plan:
     @cached_property
     def log_kernel_sums(self) -> Tensor:
         """``log sum_j exp(-C_ij / epsilon) v_j`` (..., n), differentiable: what the next row step would divide by."""
-        return self.log.to(self.problem.wide).logsumexp(-1) - self.log_u
+        if self.grad == "autograd":
+            return self.log.to(self.problem.wide).logsumexp(-1) - self.log_u
+        problem = self.problem
+        return KernelSums.apply(problem, self.last.g, problem.temperature, self.log_v, *problem.source.inputs)
 
     @cached_property
     def entropy(self) -> Tensor:
@@ -252,11 +256,12 @@ def _slopes(plan: Plan, fbar: Tensor, gbar: Tensor) -> adjoint.Slopes:
         return back(plan.path, fbar, gbar)
     # Where an element stays empty its potential is -inf, whatever the cost.
     fbar, gbar = (torch.where(x.isfinite(), bar, 0.0) for x, bar in ((plan.last.f, fbar), (plan.last.g, gbar)))
+    by = stream if plan.problem.source.streamed else adjoint
     if plan.problem.total is not None:
-        return adjoint.of_total_mass(fbar, plan.problem, plan.last)
+        return by.of_total_mass(fbar, plan.problem, plan.last)
     if plan.states is None or plan.grad == "implicit":
         return adjoint.at_convergence(fbar, gbar, plan.problem, plan.last)
-    return adjoint.through_steps(fbar, gbar, plan.problem, plan.states)
+    return by.through_steps(fbar, gbar, plan.problem, plan.states)
 
 
 class _LogPlan(torch.autograd.Function):

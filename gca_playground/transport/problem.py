@@ -127,12 +127,18 @@ def make_problem(
     forbidden: object,
     reference: str,
     total: bool,
+    streamed: bool | None = None,
 ) -> Problem:
     """Check everything a user can get wrong and say it in words. See ``solve`` for the arguments."""
     if reference not in REFERENCES:
         raise ValueError(near(reference, REFERENCES, what="reference"))
     lazy = isinstance(cost, LazyCost) and forbidden is None and reference == "counting"
-    factored = factors(cost) if lazy else None  # type: ignore[arg-type]
+    factored = factors(cost, streamed=streamed) if lazy else None  # type: ignore[arg-type]
+    if streamed and factored is None:
+        raise ValueError(
+            "method='stream' needs the embeddings of two views, such as CosineCost(z, w) with z (n, d) and w (m, d), "
+            f"without forbidden pairs or another reference; got {type(cost).__name__}"
+        )
     # Where the matrix is not needed, something of its shape and type is.
     matrix = _checked_cost(cost) if factored is None else factored.like.detach().new_zeros(()).expand(factored.shape)
     eps = as_epsilon(epsilon)

@@ -18,7 +18,7 @@ from torch import Tensor
 from gca_playground._shapes import Cols, Matrix, Rows, Side
 from gca_playground.transport import newton
 from gca_playground.transport.constraint import Soft
-from gca_playground.transport.kernel import DenseKernel
+from gca_playground.transport.kernel import DenseKernel, Kernel
 from gca_playground.transport.problem import Marginal, Problem
 
 AT_ONCE = 10
@@ -48,7 +48,7 @@ class Converged(NamedTuple):
     reached: bool
 
 
-def half_steps(problem: Problem, kernel: DenseKernel, f: Rows, g: Cols) -> Iterator[HalfStep]:
+def half_steps(problem: Problem, kernel: Kernel, f: Rows, g: Cols) -> Iterator[HalfStep]:
     """The potentials after each half-step, rows first, for ever."""
     while True:
         lse = kernel.rows(g)
@@ -59,7 +59,7 @@ def half_steps(problem: Problem, kernel: DenseKernel, f: Rows, g: Cols) -> Itera
         yield HalfStep(f, g, lse)
 
 
-def take(problem: Problem, kernel: DenseKernel, f: Rows, g: Cols, steps: int) -> list[HalfStep]:
+def take(problem: Problem, kernel: Kernel, f: Rows, g: Cols, steps: int) -> list[HalfStep]:
     """The start (its lse is unused) and the first ``steps`` half-steps."""
     states = [HalfStep(f, g, f)]
     while len(states) <= steps:
@@ -82,7 +82,7 @@ class Iteration(NamedTuple):
     start: tuple[Rows, Cols]
 
 
-def iterations(problem: Problem, kernel: DenseKernel, f: Rows, g: Cols) -> Iterator[Iteration]:
+def iterations(problem: Problem, kernel: Kernel, f: Rows, g: Cols) -> Iterator[Iteration]:
     """Full iterations, for ever; soft sides also get the mass right at once.
 
     The row error of an iteration comes free of charge: it is read off the log-sum-exp that the next one needs.
@@ -102,14 +102,14 @@ def iterations(problem: Problem, kernel: DenseKernel, f: Rows, g: Cols) -> Itera
         yield Iteration(*before, miss, (f, g))
 
 
-def converge(problem: Problem, kernel: DenseKernel, f: Rows, g: Cols, *, tol: float, max_steps: int) -> Converged:
+def converge(problem: Problem, kernel: Kernel, f: Rows, g: Cols, *, tol: float, max_steps: int) -> Converged:
     """Iterate until the rows (the columns were just set) and the potentials move by no more than ``tol``.
 
     A few iterations are taken between two looks at how far they are. Where they get on slowly Newton's method takes
     over, as long as it helps.
     """
     steps, misses = 0, [math.inf]
-    wait, annealed = WARM_UP, False
+    wait, annealed = (AT_ONCE if kernel.method == "newton" else WARM_UP), False
     while True:
         count = min(AT_ONCE // 2, max(1, (max_steps - steps) // 2))
         ahead = _ahead(problem, kernel, f, g, count)
@@ -121,7 +121,13 @@ def converge(problem: Problem, kernel: DenseKernel, f: Rows, g: Cols, *, tol: fl
         if steps + 2 > max_steps:
             return Converged(ahead[-1].f, ahead[-1].g, steps, False)
         f, g = ahead[-1].start
-        if newton.applies(problem) and steps >= wait and _slow(misses, tol):
+        eager = kernel.method == "newton"
+        if (
+            isinstance(kernel, DenseKernel)
+            and newton.applies(problem)
+            and steps >= wait
+            and (eager or _slow(misses, tol))
+        ):
             most = min(NEWTON_STEPS, (max_steps - steps) // 2)
             point, taken = newton.ascend(problem, kernel, g, tol=tol / 2, most=most)
             f, g = point.f, point.g
@@ -141,7 +147,7 @@ def _from_warmer(problem: Problem, method: str, f: Rows, g: Cols, *, most: int) 
     return converge(warmer, kernel, f, g, tol=1e-2, max_steps=max(most, 2))
 
 
-def _ahead(problem: Problem, kernel: DenseKernel, f: Rows, g: Cols, count: int) -> list[Iteration]:
+def _ahead(problem: Problem, kernel: Kernel, f: Rows, g: Cols, count: int) -> list[Iteration]:
     """The next iterations, taken again carefully where the kernel was left."""
     ahead = list(itertools.islice(iterations(problem, kernel, f, g), count))
     if kernel.trusted():

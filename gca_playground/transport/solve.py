@@ -12,10 +12,11 @@ from gca_playground._boundary import as_count, as_float_tensor, is_number, near
 from gca_playground.transport import scaling
 from gca_playground.transport.constraint import EXACT, Constraint, as_constraint
 from gca_playground.transport.cost import LazyCost
-from gca_playground.transport.kernel import METHODS, DenseKernel
+from gca_playground.transport.kernel import METHODS, DenseKernel, Kernel
 from gca_playground.transport.plan import GRADIENTS, KEPT_STEPS, Plan
 from gca_playground.transport.problem import Marginal, Problem, make_problem
 from gca_playground.transport.sinkhorn import HalfStep, converge, take
+from gca_playground.transport.stream import StreamedKernel
 
 MOST_SCALINGS = 1000
 """Half-steps whose scalings the fast path keeps."""
@@ -61,7 +62,9 @@ def solve(
         tol: of convergence: the marginal error of the rows as ``Plan.row_error`` defines it (a soft side's divided by
             rho where rho > 1), and the change of the potentials / epsilon over an iteration.
         max_steps: half-steps after which convergence is given up with a ``ConvergenceWarning``.
-        method: "auto", "scaling" (a fixed kernel; says so where that loses digits) or "log" (log-sum-exp always).
+        method: "auto"; "scaling" (a fixed kernel; says so where that loses digits); "log" (log-sum-exp always);
+            "newton" (at convergence: from the first iterations on, not only where the loop is slow); "stream" (nothing
+            n x m is kept, forward or in the gradient; for lazy costs, and their default above 512 MB).
         grad: "exact" (through the half-steps taken, or of the limit), "implicit" (of the limit, also where the steps
             have not reached it), "envelope" (potentials as constants: the gradient of KL(T | P) only where the plan
             has the marginals of T) or "autograd" (a tape through every half-step: slow, the oracle of the others).
@@ -91,20 +94,22 @@ def solve(
         forbidden=forbidden,
         reference=reference,
         total=total,
+        streamed=True if method == "stream" else None,
     )
     if total:
         return _solve_total(problem, grad)
     f, g = _start(problem, init)
     if steps is None:
-        kernel = DenseKernel(problem.cost, problem.epsilon, wide=problem.wide, method=method)
+        kernel = _kernel(problem, method)
         return _solve_converged(problem, kernel, f, g, tol=tol, max_steps=max_steps, grad=grad)
     count = as_count(steps, name="steps", least=0)
     return _solve_steps(problem, f, g, count, method=method, warm=init is not None, grad=grad)
 
 
 def _solve_total(problem: Problem, grad: str) -> Plan:
-    exponent = -problem.cost.detach().to(problem.wide) / problem.epsilon
-    level = torch.log(problem.total) - exponent.logsumexp((-2, -1))  # type: ignore[arg-type]
+    free = torch.zeros_like(problem.cols.mass)
+    sums = StreamedKernel(problem.source, problem.epsilon, wide=problem.wide).rows(free)
+    level = torch.log(problem.total) - sums.logsumexp(-1)  # type: ignore[arg-type]
     f = (problem.epsilon * level)[..., None].expand_as(problem.rows.mass)
     last = HalfStep(f, torch.zeros_like(problem.cols.mass), f)
     return Plan(problem, 1, True, last, grad=grad)
@@ -115,7 +120,7 @@ def _solve_steps(problem: Problem, f: Tensor, g: Tensor, steps: int, *, method: 
         found = scaling.run(problem, g, steps)
         if found is not None:
             return Plan(problem, steps, False, found.last, found, warm, grad)
-    kernel = DenseKernel(problem.cost, problem.epsilon, wide=problem.wide, method=method)
+    kernel = _kernel(problem, method)
     if steps <= KEPT_STEPS or problem.wants_gradient:
         states = take(problem, kernel, f, g, steps)
         return Plan(problem, steps, False, states[-1], states, warm, grad)
@@ -126,8 +131,14 @@ def _solve_steps(problem: Problem, f: Tensor, g: Tensor, steps: int, *, method: 
     return Plan(problem, steps, False, last, states, warm, grad)
 
 
+def _kernel(problem: Problem, method: str) -> Kernel:
+    if problem.source.streamed:
+        return StreamedKernel(problem.source, problem.epsilon, wide=problem.wide)
+    return DenseKernel(problem.cost, problem.epsilon, wide=problem.wide, method=method)
+
+
 def _solve_converged(
-    problem: Problem, kernel: DenseKernel, f: Tensor, g: Tensor, *, tol: float, max_steps: int, grad: str
+    problem: Problem, kernel: Kernel, f: Tensor, g: Tensor, *, tol: float, max_steps: int, grad: str
 ) -> Plan:
     _check_tol(tol, problem.dtype)
     found = converge(problem, kernel, f, g, tol=tol, max_steps=as_count(max_steps, name="max_steps", least=1))

@@ -21,6 +21,8 @@ _EASY = 20.0
 """Scores of the cosine cost up to this many epsilon need no shift before the exponential."""
 _BLOCK_BYTES = 2**20
 """A block of rows that stays in a processor's own cache between two uses."""
+MOST_KEPT = 2**29
+"""Bytes of a kernel that is kept; a larger one is streamed where that is possible."""
 _WHOLE_BYTES = 2**21
 """A kernel up to this size is one block."""
 
@@ -30,6 +32,7 @@ class MatrixSource:
     """A cost matrix (..., n, m), inf where a pair is forbidden."""
 
     matrix: Cost
+    streamed = False
 
     @property
     def shape(self) -> torch.Size:
@@ -51,6 +54,10 @@ class MatrixSource:
         cost = self.matrix.detach()
         level = cost.flatten(-2).amin(-1)[..., None, None]
         return KeptBlocks(torch.sub(level, cost).div_(epsilon).exp_()), level[..., 0]
+
+    def cost_blocks(self) -> Iterator[tuple[slice, Cost]]:
+        """All rows of the cost at once."""
+        yield slice(0, self.shape[-2]), self.matrix.detach()
 
     def partners(self, index: Tensor) -> Tensor:
         """``C[i, index_i]`` (..., n), differentiable."""
@@ -137,6 +144,12 @@ class FactorSource:
         if self.const - self.least <= _EASY * epsilon:
             return None
         return p.new_full((1,), self.least)
+
+    def cost_blocks(self) -> Iterator[tuple[slice, Cost]]:
+        """Rows and their costs, block by block."""
+        p, q, start = self.p.detach(), self.q.detach(), 0
+        for part in p.split(block_rows(len(q), 2 * p.element_size())):
+            yield slice(start, start := start + len(part)), finite_cost(self.const - part @ q.mT)
 
     def partners(self, index: Tensor) -> Tensor:
         """``C[i, index_i]`` (n,), differentiable."""
@@ -244,8 +257,13 @@ def finite_cost(matrix: Cost) -> Cost:
 Source = MatrixSource | FactorSource
 
 
-def factors(cost: LazyCost, *, streamed: bool = False) -> FactorSource | None:
-    """The source of two plain views; None for batches of them, whose matrices are small."""
+def factors(cost: LazyCost, *, streamed: bool | None = None) -> FactorSource | None:
+    """The source of two plain views; None for batches of them, whose matrices are small.
+
+    ``streamed`` None: where the kernel would be larger than ``MOST_KEPT``.
+    """
     if cost.z.ndim != 2 or cost.w.ndim != 2:
         return None
+    if streamed is None:
+        streamed = cost.shape.numel() * cost.z.element_size() > MOST_KEPT
     return FactorSource(*cost.factors(), cost.least, streamed)

@@ -135,7 +135,7 @@ def test_a_bilinear_cost_between_different_dimensions():
     source, target, Gamma = normal(2, seed=1), normal(1, seed=2), randn(2, 1, seed=3)
     plan = gg.entropic_plan(source, target, epsilon=0.6, cost=Gamma)
     s = Score.bilinear(Gamma / 0.6)
-    mass, mean, cov = solved(source, target, s, epsilon=0.6, rows=math.inf, cols=math.inf, points=31)
+    _, mean, cov = solved(source, target, s, epsilon=0.6, rows=math.inf, cols=math.inf, points=31)
     assert worst(plan.law.cov, cov) < 1e-8 and worst(plan.law.mean, mean) < 1e-8
     identity = gg.entropic_plan(source, normal(2, seed=4), epsilon=0.6, cost=torch.eye(2)).law
     assert worst(gg.entropic_plan(source, normal(2, seed=4), epsilon=0.6, cost="dot").law.cov, identity.cov) == 0
@@ -198,7 +198,8 @@ def test_equal_prices_against_the_solver_in_the_plane(rho):
     target = Normal([[0.6, -0.2], [-0.2, 0.8]], [-0.4, 0.5], 0.8)
     closed = gg.equal_penalty_plan(source, target, epsilon=0.8, rho=rho)
     eye = torch.eye(2, dtype=torch.float64) / 0.8
-    mass, mean, cov = solved(source, target, Score(eye, eye, eye), epsilon=0.8, rows=rho, cols=rho, points=23, reach=7.0)
+    s = Score(eye, eye, eye)
+    mass, mean, cov = solved(source, target, s, epsilon=0.8, rows=rho, cols=rho, points=23, reach=7.0)
     assert worst(closed.cov, cov) < 1e-6
     assert worst(closed.mean, mean) < 1e-6
     assert closed.mass == pytest.approx(mass, rel=1e-6)
