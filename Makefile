@@ -14,7 +14,7 @@ INSTALL = $(BIN)/python -m pip install --disable-pip-version-check -c constraint
 	$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
-.PHONY: help lab test fast lint format bench binder-check clean
+.PHONY: help lab test fast lint format bench tables binder-check clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*##/\t/' | expand -t 14
@@ -41,6 +41,9 @@ format: $(VENV)/.test ## put the style right
 
 bench: $(VENV)/.test ## every benchmark, one after the other
 	@set -e; for file in $$(grep -l __main__ benchmarks/*.py); do echo "== $$file"; $(BIN)/python $$file $(ARGS); done
+
+tables: $(VENV)/.test ## the tables that the course shows, each cell trained anew unless it is kept (an hour)
+	$(BIN)/python -m gca_playground.learning.experiments $(ARGS)
 
 binder-check: ## build in a clean environment what Binder builds, and run every notebook in it
 	$(PYTHON) binder/check.py $(ARGS)

@@ -19,9 +19,22 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gca_playground import check
-    from gca_playground.alignment import Alignment, place, targets
-    from gca_playground.learning import datasets, encoders
+    from gca_playground.alignment import Alignment, Loss, loss, losses, place, targets
+    from gca_playground.alignment.divergence import (
+        KL,
+        MMD,
+        RINCE,
+        FenchelYoung,
+        InnerProduct,
+        Square,
+        Tempered,
+        TotalVariation,
+        Uniformity,
+    )
+    from gca_playground.learning import datasets, encoders, experiments, gaussian, metrics
     from gca_playground.learning.embedding import embed, flat
+    from gca_playground.learning.session import TrainingSession
+    from gca_playground.learning.training import train
     from gca_playground.transport import (
         EXACT,
         FREE,
@@ -38,7 +51,7 @@ if TYPE_CHECKING:
         squared_euclidean_cost,
     )
     from gca_playground.views import figures
-    from gca_playground.views.labs import CouplingLab
+    from gca_playground.views.labs import CouplingLab, TrainingLab
     from gca_playground.views.labs.link import app
 
 __version__ = "0.1.0"
@@ -49,12 +62,28 @@ _MODULES = {
     "check": "gca_playground.check",
     "datasets": "gca_playground.learning.datasets",
     "encoders": "gca_playground.learning.encoders",
+    "experiments": "gca_playground.learning.experiments",
     "figures": "gca_playground.views.figures",
+    "gaussian": "gca_playground.learning.gaussian",
+    "metrics": "gca_playground.learning.metrics",
     "targets": "gca_playground.alignment.target",
 }
 _HOMES = {
-    "gca_playground.alignment": ("Alignment", "place"),
+    "gca_playground.alignment": ("Alignment", "Loss", "loss", "losses", "place"),
+    "gca_playground.alignment.divergence": (
+        "FenchelYoung",
+        "InnerProduct",
+        "KL",
+        "MMD",
+        "RINCE",
+        "Square",
+        "Tempered",
+        "TotalVariation",
+        "Uniformity",
+    ),
     "gca_playground.learning.embedding": ("embed", "flat"),
+    "gca_playground.learning.session": ("TrainingSession",),
+    "gca_playground.learning.training": ("train",),
     "gca_playground.transport": (
         "EXACT",
         "FREE",
@@ -70,7 +99,7 @@ _HOMES = {
         "solve",
         "squared_euclidean_cost",
     ),
-    "gca_playground.views.labs": ("CouplingLab",),
+    "gca_playground.views.labs": ("CouplingLab", "TrainingLab"),
     "gca_playground.views.labs.link": ("app",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
@@ -78,15 +107,27 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = [
     "EXACT",
     "FREE",
+    "KL",
+    "MMD",
+    "RINCE",
     "Alignment",
     "Bounded",
     "ConvergenceWarning",
     "CosineCost",
     "CouplingLab",
     "DotCost",
+    "FenchelYoung",
+    "InnerProduct",
+    "Loss",
     "Plan",
     "Soft",
+    "Square",
     "SquaredEuclideanCost",
+    "Tempered",
+    "TotalVariation",
+    "TrainingLab",
+    "TrainingSession",
+    "Uniformity",
     "app",
     "check",
     "cosine_cost",
@@ -94,12 +135,18 @@ __all__ = [
     "dot_cost",
     "embed",
     "encoders",
+    "experiments",
     "figures",
     "flat",
+    "gaussian",
+    "loss",
+    "losses",
+    "metrics",
     "place",
     "solve",
     "squared_euclidean_cost",
     "targets",
+    "train",
 ]
 
 

@@ -3,10 +3,12 @@
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from gca_playground._boundary import as_count
-from gca_playground.learning import toys
+from gca_playground.learning import curves, toys
 from gca_playground.learning.digits import digits
+from gca_playground.learning.faults import with_faults
 from gca_playground.learning.laws import generator, known, real
 from gca_playground.learning.pairs import Pairs, Source, from_arrays, pair_up
 
@@ -33,10 +35,13 @@ class Dataset:
 
 TABLE = {
     "moons": Dataset(toys.moons, "two interleaved half circles: near in the plane, apart along the curve"),
+    "circles": Dataset(curves.circles, "circles inside each other: near in the plane, apart along the curve"),
+    "spirals": Dataset(curves.spirals, "interleaved spiral arms: no line parts them", noise=0.05),
     "blobs": Dataset(toys.blobs, "classes as blobs on a circle; classes of unequal size, domains as rings"),
     "gaussian": Dataset(toys.gaussian, "linear-Gaussian pairs with given canonical correlations", noise=1.0),
     "hubs": Dataset(toys.hubs, "a few second views are close to every point: popular columns"),
     "outliers": Dataset(toys.outliers, "a few points far from everyone, and from their own partners"),
+    "domains": Dataset(toys.domains, "every class seen in every domain: which of the two should stay together?"),
     "digits": Dataset(digits, "8 x 8 handwritten digits, two augmented images each", n=None, noise=1.0),
 }
 
@@ -52,6 +57,9 @@ def load(
     n: int | None = None,
     noise: float | None = None,
     mismatched: float = 0.0,
+    swapped: float = 0.0,
+    missing: float = 0.0,
+    strays: float = 0.0,
     seed: int = 0,
     **options: object,
 ) -> Pairs:
@@ -59,10 +67,14 @@ def load(
 
     Given:
         n: number of points. None: 256, and for digits all there are (1797, or those of the split).
-        noise: strength of the augmentation, >= 0; at 0 a view shows the point itself. In moons, blobs, hubs
-            and outliers the standard deviation of the jitter (None: 0.1), in gaussian and digits a multiple
-            of the normal strength (None: 1).
-        mismatched: share of pairs with a wrong second view, in [0, 1]: exactly round(mismatched * n) pairs.
+        noise: strength of the augmentation, >= 0; at 0 a view shows the point itself. In gaussian and digits a
+            multiple of the normal strength (None: 1), elsewhere the standard deviation of the jitter (None: 0.1,
+            in spirals 0.05).
+        mismatched: share of pairs with a wrong second view, in [0, 1]: exactly round(mismatched * n) pairs. They
+            belong to the data set: fresh views of a wrong pair stay views of the same wrong pair.
+        swapped, missing, strays: chance of a second view to be that of any point, to be blank (the mean point), or
+            to come from nowhere (a normal law three times as wide as the data). These are drawn anew with each view:
+            swapped views are false positives that nobody can learn by heart.
         seed: decides everything, to the bit. Points, wrong pairs and views are drawn from separate streams,
             so that changing one knob leaves the rest as it was.
         options: those of the maker, see ``TABLE[name].options``.
@@ -76,7 +88,10 @@ def load(
     size = row.n if n is None else as_count(n, name="n", least=1)
     strength = row.noise if noise is None else real("noise", noise)
     source = row.make(size, strength, generator(seed, "points"), **options)
-    return pair_up(name, source, mismatched=mismatched, seed=seed)
+    recipe: dict[str, Any] = {"name": name, "n": size, "noise": strength, "mismatched": mismatched, **options}
+    faults = {"swapped": swapped, "missing": missing, "strays": strays}
+    recipe |= faults | {"seed": seed}
+    return pair_up(name, with_faults(source, **faults), mismatched=mismatched, seed=seed, recipe=recipe)
 
 
 def as_pairs(data: object, **knobs: object) -> Pairs:

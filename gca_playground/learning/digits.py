@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float32, Int64
 from torch import Generator, Tensor
 from torch.nn.functional import affine_grid, grid_sample
 
-from gca_playground.learning.laws import known
+from gca_playground.learning.laws import known, real
 from gca_playground.learning.pairs import Source
 
 SIDE = 8
@@ -23,21 +23,37 @@ PIXEL_NOISE = 0.05
 ERASE_CHANCE, ERASE_SIDE = 0.2, 3
 
 
-def digits(n: int | None, noise: float, generator: Generator, *, split: str | None = None) -> Source:
+def digits(
+    n: int | None,
+    noise: float,
+    generator: Generator,
+    *,
+    split: str | None = None,
+    erase: float | None = None,
+    grain: float | None = None,
+) -> Source:
     """Digits in [0, 1] as rows of 64 pixels; two augmented views each, the label is the digit.
 
     ``split``: "train" is the first 1297 of a fixed permutation, "test" the other 500, None all of them. n:
     a random choice of so many, in the split's order; None all. ``noise`` is the strength of the
-    augmentation: 1 normal, 0 none.
+    augmentation: 1 normal, 0 none. ``erase``: the chance of a 3 x 3 hole in a view (None: 0.2), ``grain``: the
+    standard deviation of the noise in a pixel (None: 0.05), both at strength 1.
     """
     images, labels = _images()
     chosen = _choose(_split(split), n, generator, split)
-    augment = partial(augment_images, strength=noise)
+    erase = None if erase is None else real("erase", erase, high=1.0)
+    grain = None if grain is None else real("grain", grain)
+    augment = partial(augment_images, strength=noise, erase=erase, grain=grain)
     return Source(images[chosen], images[chosen], labels[chosen], (augment, augment))
 
 
 def augment_images(
-    images: Float32[Tensor, "n 64"], generator: Generator, *, strength: float
+    images: Float32[Tensor, "n 64"],
+    generator: Generator,
+    *,
+    strength: float,
+    erase: float | None = None,
+    grain: float | None = None,
 ) -> Float32[Tensor, "n 64"]:
     """Each image turned, scaled, shifted, with pixel noise and, now and then, a 3 x 3 hole; values stay in
     [0, 1].
@@ -50,8 +66,10 @@ def augment_images(
     square = images.view(-1, 1, SIDE, SIDE)
     grid = affine_grid(_transforms(len(images), generator, strength), list(square.shape), align_corners=False)
     moved = grid_sample(square, grid, padding_mode="zeros", align_corners=False)[:, 0]
-    noisy = moved + strength * PIXEL_NOISE * torch.randn(moved.shape, generator=generator)
-    return noisy.masked_fill(_holes(len(images), generator, strength), 0.0).clamp(0, 1).flatten(1)
+    grain = PIXEL_NOISE if grain is None else grain
+    noisy = moved + strength * grain * torch.randn(moved.shape, generator=generator)
+    erase = ERASE_CHANCE if erase is None else erase
+    return noisy.masked_fill(_holes(len(images), generator, erase * strength), 0.0).clamp(0, 1).flatten(1)
 
 
 def _transforms(n: int, generator: Generator, strength: float) -> Float32[Tensor, "n 2 3"]:
@@ -63,10 +81,10 @@ def _transforms(n: int, generator: Generator, strength: float) -> Float32[Tensor
     return torch.stack(rows, dim=1).view(n, 2, 3)
 
 
-def _holes(n: int, generator: Generator, strength: float) -> Bool[Tensor, "n 8 8"]:
+def _holes(n: int, generator: Generator, chance: float) -> Bool[Tensor, "n 8 8"]:
     corner = torch.randint(SIDE - ERASE_SIDE + 1, (2, n, 1), generator=generator)
     inside = (torch.arange(SIDE) >= corner) & (torch.arange(SIDE) < corner + ERASE_SIDE)
-    erased = torch.rand(n, generator=generator) < ERASE_CHANCE * strength
+    erased = torch.rand(n, generator=generator) < chance
     return inside[0][:, :, None] & inside[1][:, None, :] & erased[:, None, None]
 
 

@@ -15,13 +15,14 @@ from gca_playground.alignment import Alignment
 from gca_playground.learning import cache as disk
 from gca_playground.learning.datasets import Pairs, load
 from gca_playground.learning.laws import generator, known, real
-from gca_playground.learning.networks import ENCODERS, hidden_widths, linear, make, mlp
+from gca_playground.learning.networks import ENCODERS, cnn, hidden_widths, linear, make, mlp
 from gca_playground.transport import EXACT, FREE
 
 __all__ = [
     "ENCODERS",
     "DigitsRecipe",
     "Embedded",
+    "cnn",
     "digits_encoder",
     "embed_digits",
     "linear",

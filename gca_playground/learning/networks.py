@@ -1,4 +1,4 @@
-"""Small encoders with seeded weights: an MLP and a linear map, onto the sphere on request."""
+"""Small encoders with seeded weights: a linear map, an MLP, a CNN for small images; onto the sphere on request."""
 
 import math
 from collections.abc import Callable, Iterable, Sequence
@@ -47,7 +47,30 @@ def linear(inputs: int, outputs: int, *, bias: bool = False, seed: int = 0, sphe
     return _seeded(nn.Sequential(*layers), seed)
 
 
-ENCODERS: dict[str, Callable[..., nn.Sequential]] = {"mlp": mlp, "linear": linear}
+def cnn(
+    inputs: int, outputs: int, *, channels: int = 16, hidden: int = 64, seed: int = 0, sphere: bool = False
+) -> nn.Sequential:
+    """Two 3 x 3 convolutions, each with ReLU and 2 x 2 pooling, then an MLP: for small square grey images.
+
+    Given: ``inputs``, pixels of an image, such as 64 for rows of 8 x 8; ``channels`` of the first convolution, the
+    second has twice as many; the width ``hidden`` of the layer in between; otherwise as ``mlp``.
+    Raises: ValueError where the images are not square with a side that is a multiple of 4.
+    """
+    side = math.isqrt(as_count(inputs, name="inputs", least=1))
+    if side * side != inputs or side % 4:
+        raise ValueError(f"inputs must be the pixels of a square whose side is a multiple of 4, got {inputs}")
+    channels = as_count(channels, name="channels", least=1)
+    convolutions = [
+        nn.Unflatten(1, (1, side, side)),
+        *(skip_init(nn.Conv2d, 1, channels, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)),
+        *(skip_init(nn.Conv2d, channels, 2 * channels, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)),
+        nn.Flatten(),
+    ]
+    top = mlp(2 * channels * (side // 4) ** 2, outputs, hidden=(hidden,), sphere=sphere)
+    return _seeded(nn.Sequential(*convolutions, *top), seed)
+
+
+ENCODERS: dict[str, Callable[..., nn.Sequential]] = {"mlp": mlp, "linear": linear, "cnn": cnn}
 """The encoders by name."""
 
 
@@ -68,8 +91,8 @@ def _seeded(network: nn.Sequential, seed: int) -> nn.Sequential:
     draw = generator(seed, "weights")
     with torch.no_grad():
         for layer in network:
-            if isinstance(layer, nn.Linear):
-                bound = 1 / math.sqrt(layer.in_features)
+            if isinstance(layer, nn.Linear | nn.Conv2d):
+                bound = 1 / math.sqrt(layer.weight[0].numel())
                 for parameter in layer.parameters():
                     parameter.uniform_(-bound, bound, generator=draw)
     return network

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -33,7 +33,7 @@ class Pairs:
     they are the same points in most sets. Row i of ``view2`` comes from point ``partner[i]``, which is i
     unless the pair is ``mismatched``. ``labels`` and ``domains`` (None in sets without domains) belong to
     ``x``: the second view of pair i has class ``labels[partner[i]]``. A wrong partner may belong to the
-    same class.
+    same class. ``recipe``: the arguments of ``load`` that make this record again; None for one's own arrays.
     """
 
     name: str
@@ -46,6 +46,7 @@ class Pairs:
     partner: Int64[Tensor, " n"]
     second: Float32[Tensor, "n e"]
     augment: tuple[Augment, Augment]
+    recipe: dict[str, Any] | None = None
 
     def __len__(self) -> int:
         return len(self.x)
@@ -73,7 +74,7 @@ class Pairs:
         return first(self.x[rows], generator), other(self.second[self.partner[rows]], generator)
 
 
-def pair_up(name: str, source: Source, *, mismatched: float, seed: int) -> Pairs:
+def pair_up(name: str, source: Source, *, mismatched: float, seed: int, recipe: dict[str, Any] | None = None) -> Pairs:
     """Choose the wrong pairs, draw the first views: a ``Source`` becomes ``Pairs``."""
     n = len(source.x)
     partner = partners(n, mismatched=mismatched, seed=seed)
@@ -83,6 +84,7 @@ def pair_up(name: str, source: Source, *, mismatched: float, seed: int) -> Pairs
         view2=source.second[partner],
         mismatched=partner != torch.arange(n),
         partner=partner,
+        recipe=recipe,
         **source._asdict(),
     )
     view1, view2 = still.views(torch.arange(n), generator(seed, "views"))

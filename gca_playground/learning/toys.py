@@ -29,7 +29,7 @@ def moons(n: int, noise: float, generator: Generator) -> Source:
     labels = torch.arange(n) % 2
     upper = torch.stack([angle.cos() - 0.5, angle.sin() - 0.25], dim=1)
     x = torch.where(labels[:, None] == 0, upper, -upper)
-    return _jittered(x, x, labels, noise)
+    return jittered(x, x, labels, noise)
 
 
 def blobs(
@@ -40,22 +40,23 @@ def blobs(
     classes: int = 4,
     spread: float = 0.2,
     imbalance: float = 0.0,
+    weights: Sequence[float] | None = None,
     domains: int = 1,
 ) -> Source:
     """Gaussian blobs on a circle: the angle is the class, the ring (radius 1.4 down to .6) the domain.
 
     ``spread``: standard deviation of a blob. ``imbalance`` in [0, 1): each class is (1 - imbalance) times
-    as big as the one before; a rare class may get no point when n is small. ``domains`` 1: one ring, no
-    domains.
+    as big as the one before; a rare class may get no point when n is small. ``weights``: the relative
+    sizes of the classes, one each, in place of ``imbalance``. ``domains`` 1: one ring, no domains.
     """
     classes, rings = as_count(classes, name="classes", least=1), as_count(domains, name="domains", least=1)
-    sizes = class_sizes(n, classes=classes, imbalance=imbalance)
+    sizes = class_sizes(n, classes=classes, imbalance=imbalance, weights=weights)
     labels = torch.arange(classes).repeat_interleave(sizes)[torch.randperm(n, generator=generator)]
     ring = torch.randint(rings, (n,), generator=generator)
     radius = torch.linspace(1.4, 0.6, rings)[ring, None] if classes > 1 or rings > 1 else torch.zeros(n, 1)
-    centre = radius * _circle(2 * math.pi * labels / classes)
+    centre = radius * circle(2 * math.pi * labels / classes)
     x = centre + real("spread", spread) * torch.randn(n, 2, generator=generator)
-    return _jittered(x, x, labels, noise, domains=ring if rings > 1 else None)
+    return jittered(x, x, labels, noise, domains=ring if rings > 1 else None)
 
 
 def gaussian(
@@ -111,27 +112,63 @@ def outliers(n: int, noise: float, generator: Generator, *, outliers: int = 3, d
     """
     outliers, distance = _few("outliers", outliers, n), real("distance", distance)
     labels = torch.arange(n - outliers) % 3
-    cloud = 0.8 * _circle(2 * math.pi * labels / 3) + 0.15 * torch.randn(n - outliers, 2, generator=generator)
+    cloud = 0.8 * circle(2 * math.pi * labels / 3) + 0.15 * torch.randn(n - outliers, 2, generator=generator)
     step = 2 * math.pi / max(outliers, 1)
     angle = step * (torch.arange(outliers) + torch.rand(1, generator=generator))
     opposite = angle + step * (outliers // 2 + 0.5)  # between two others: no outlier meets another
-    return _jittered(
-        torch.cat([cloud, distance * _circle(angle)]),
-        torch.cat([cloud, distance * _circle(opposite)]),
+    return jittered(
+        torch.cat([cloud, distance * circle(angle)]),
+        torch.cat([cloud, distance * circle(opposite)]),
         torch.cat([labels, torch.full((outliers,), 3)]),
         noise,
     )
 
 
-def class_sizes(n: int, *, classes: int, imbalance: float) -> Int64[Tensor, " classes"]:
-    """n points shared among classes, each (1 - imbalance) times the one before, by largest remainders."""
+def domains(
+    n: int,
+    noise: float,
+    generator: Generator,
+    *,
+    classes: int = 4,
+    domains: int = 4,
+    spread: float = 0.3,
+    strength: float = 1.0,
+) -> Source:
+    """Classes seen in domains (photo, sketch, ...): two coordinates tell the class, two the domain, (n, 4).
+
+    Each pair of coordinates holds blobs on a circle: of radius 1 for the class, of radius ``strength`` for the domain,
+    of standard deviation ``spread``. Class and domain are independent. Both views of a point share both.
+    """
+    classes, count = as_count(classes, name="classes", least=1), as_count(domains, name="domains", least=1)
+    labels, domain = (torch.randint(k, (n,), generator=generator) for k in (classes, count))
+    codes = [circle(2 * math.pi * labels / classes), real("strength", strength) * circle(2 * math.pi * domain / count)]
+    x = torch.cat(codes, dim=1) + real("spread", spread) * torch.randn(n, 4, generator=generator)
+    return jittered(x, x, labels, noise, domains=domain)
+
+
+def class_sizes(
+    n: int, *, classes: int, imbalance: float, weights: Sequence[float] | None = None
+) -> Int64[Tensor, " classes"]:
+    """n points shared among classes by largest remainders.
+
+    Each class is (1 - imbalance) times the one before, or as the relative ``weights`` say, one for each class.
+    """
     ratio = 1 - real("imbalance", imbalance, high=1.0, open_end=True)
-    weights = torch.tensor([ratio**k for k in range(classes)], dtype=torch.float64)
-    shares = n * weights / weights.sum()
+    if weights is None:
+        weights = [ratio**k for k in range(classes)]
+    elif imbalance or len(weights) != classes or not sum(weights) > 0:
+        raise ValueError(f"weights must be one for each of {classes} classes, without imbalance, got {weights!r}")
+    proportions = torch.tensor([real("each of weights", weight) for weight in weights], dtype=torch.float64)
+    shares = n * proportions / proportions.sum()
     sizes = shares.floor()
     rest = (shares - sizes).sort(descending=True, stable=True).indices[: n - int(sizes.sum())]
     sizes[rest] += 1
     return sizes.long()
+
+
+def circle(angle: Float32[Tensor, " n"]) -> Float32[Tensor, "n 2"]:
+    """Points of the unit circle, (n, 2)."""
+    return torch.stack([angle.cos(), angle.sin()], dim=1)
 
 
 def jitter(
@@ -141,14 +178,22 @@ def jitter(
     return points + scale * torch.randn(points.shape, generator=generator)
 
 
+def jittered(
+    x: Float32[Tensor, "n d"],
+    second: Float32[Tensor, "n e"],
+    labels: Int64[Tensor, " n"],
+    noise: float,
+    *,
+    domains: Int64[Tensor, " n"] | None = None,
+) -> Source:
+    """A source whose views are jittered by ``noise``."""
+    augment = partial(jitter, scale=noise)
+    return Source(x, second, labels, (augment, augment), domains)
+
+
 def jitter_on_sphere(points: Float32[Tensor, "n d"], generator: Generator, *, scale: float) -> Float32[Tensor, "n d"]:
     """``jitter``, brought back to the unit sphere."""
     return normalize(jitter(points, generator, scale=scale), dim=1) if scale else points
-
-
-def _jittered(x: Tensor, second: Tensor, labels: Tensor, noise: float, *, domains: Tensor | None = None) -> Source:
-    augment = partial(jitter, scale=noise)
-    return Source(x, second, labels, (augment, augment), domains)
 
 
 def _correlations(values: object) -> Float32[Tensor, " k"]:
@@ -181,9 +226,5 @@ def _few(name: str, count: int, n: int) -> int:
     return count
 
 
-def _circle(angle: Float32[Tensor, " n"]) -> Float32[Tensor, "n 2"]:
-    return torch.stack([angle.cos(), angle.sin()], dim=1)
-
-
 def _on_sphere(longitude: Float32[Tensor, " n"], polar: Float32[Tensor, " n"]) -> Float32[Tensor, "n 3"]:
-    return torch.cat([polar.sin()[:, None] * _circle(longitude), polar.cos()[:, None]], dim=1)
+    return torch.cat([polar.sin()[:, None] * circle(longitude), polar.cos()[:, None]], dim=1)

@@ -40,8 +40,8 @@ class Point(NamedTuple):
 
 
 def applies(problem: Problem) -> bool:
-    """Whether both sides have a price, finite or not, so that both potentials move."""
-    if problem.source.streamed:
+    """One problem with a kernel that is kept, whose sides both have a price, finite or not: both potentials move."""
+    if problem.source.streamed or len(problem.shape) > 2:
         return False
     sides = (problem.rows, problem.cols)
     alive = all(side.dead is None for side in sides)

@@ -11,9 +11,17 @@ from gca_playground.learning.datasets import TABLE, Pairs, load, names
 TENSORS = ("x", "view1", "view2", "labels", "mismatched", "partner")
 # Every option of every maker, each with a value that must change something.
 OPTIONS: list[tuple[str, dict[str, object]]] = [
+    ("circles", {"classes": 3}),
+    ("spirals", {"classes": 3}),
+    ("spirals", {"turns": 2.0}),
+    ("domains", {"classes": 3}),
+    ("domains", {"domains": 3}),
+    ("domains", {"spread": 0.1}),
+    ("domains", {"strength": 0.5}),
     ("blobs", {"classes": 3}),
     ("blobs", {"spread": 0.4}),
     ("blobs", {"imbalance": 0.5}),
+    ("blobs", {"weights": (5, 3, 1, 1)}),
     ("blobs", {"domains": 2}),
     ("gaussian", {"correlations": (0.5, 0.1)}),
     ("gaussian", {"dims": (3, 4)}),
@@ -21,6 +29,8 @@ OPTIONS: list[tuple[str, dict[str, object]]] = [
     ("outliers", {"outliers": 1}),
     ("outliers", {"distance": 4.0}),
     ("digits", {"split": "test"}),
+    ("digits", {"erase": 1.0}),
+    ("digits", {"grain": 0.2}),
 ]
 
 
@@ -38,7 +48,7 @@ def test_every_set_is_a_record_of_float32_points_and_whole_labels(name: str) -> 
     assert data.labels.dtype == torch.int64
     assert data.mismatched.dtype == torch.bool
     assert data.mismatched.sum() == 8
-    assert data.domains is None
+    assert (data.domains is not None) == (name == "domains")
     assert all(getattr(data, key).isfinite().all() for key in TENSORS[:3])
 
 
@@ -89,7 +99,8 @@ def test_mismatching_changes_the_second_view_of_the_wrong_pairs_only(name: str) 
 @pytest.mark.parametrize(("name", "options"), OPTIONS)
 def test_every_option_changes_something(name: str, options: dict[str, Any]) -> None:
     plain, changed = load(name, n=40), load(name, n=40, **options)
-    assert plain.x.shape != changed.x.shape or not plain.x.equal(changed.x)
+    same_points = plain.x.shape == changed.x.shape and plain.x.equal(changed.x)
+    assert not (same_points and plain.view1.equal(changed.view1))
 
 
 def test_no_option_is_left_untested() -> None:
@@ -101,6 +112,9 @@ def test_no_option_is_left_untested() -> None:
 def test_default_sizes() -> None:
     assert {name: len(load(name)) for name in names()} == {
         "moons": 256,
+        "circles": 256,
+        "spirals": 256,
+        "domains": 256,
         "blobs": 256,
         "gaussian": 256,
         "hubs": 256,
@@ -114,7 +128,7 @@ def test_one_point_is_enough(name: str) -> None:
     assert len(load(name, n=1)) == 1
 
 
-@pytest.mark.parametrize("name", ["moons", "blobs", "outliers"])
+@pytest.mark.parametrize("name", ["moons", "circles", "blobs", "outliers"])
 def test_toys_in_the_plane_are_centred_and_of_size_one(name: str) -> None:
     data = load(name, n=1000)
     inside = data.x[data.labels < 3] if name == "outliers" else data.x
@@ -127,7 +141,7 @@ def test_toys_in_the_plane_are_centred_and_of_size_one(name: str) -> None:
     ("arguments", "words"),
     [
         ({"name": "digit"}, r"unknown data set 'digit': did you mean 'digits'\?"),
-        ({"name": "xyzzy"}, r"unknown data set 'xyzzy': known are 'moons', 'blobs'"),
+        ({"name": "xyzzy"}, r"unknown data set 'xyzzy': known are 'moons', 'circles'"),
         ({"name": "blobs", "spred": 1.0}, r"unknown blobs option 'spred': did you mean 'spread'\?"),
         ({"name": "moons", "spread": 1.0}, "unknown moons option 'spread': it takes none"),
         ({"name": "moons", "n": 0}, "n must be >= 1, got 0"),
@@ -139,9 +153,20 @@ def test_toys_in_the_plane_are_centred_and_of_size_one(name: str) -> None:
         ({"name": "moons", "seed": -1}, "seed must be >= 0, got -1"),
         ({"name": "blobs", "classes": 0}, "classes must be >= 1, got 0"),
         ({"name": "blobs", "imbalance": 1.0}, r"imbalance must be in \[0, 1\), got 1\.0"),
+        ({"name": "blobs", "weights": (1, 2)}, r"weights must be one for each of 4 classes.*got \(1, 2\)"),
+        ({"name": "blobs", "weights": (1, 2, 3, -1)}, "each of weights must be finite and >= 0, got -1"),
+        ({"name": "blobs", "weights": (1, 1, 1, 1), "imbalance": 0.1}, "without imbalance"),
         ({"name": "gaussian", "correlations": (0.5, 1.0)}, r"each of correlations must be in \[0, 1\), got 1\.0"),
         ({"name": "gaussian", "correlations": ()}, r"at least one, got \(\)"),
         ({"name": "gaussian", "dims": 1}, "dims must be >= 2, got 1"),
+        ({"name": "moons", "missing": 1.2}, r"missing must be in \[0, 1\], got 1\.2"),
+        ({"name": "moons", "swapped": 0.7, "strays": 0.6}, r"strays must be <= 1, got 0\.7 \+ 0 \+ 0\.6"),
+        ({"name": "circles", "classes": 0}, "classes must be >= 1, got 0"),
+        ({"name": "spirals", "turns": -1}, "turns must be finite and >= 0, got -1"),
+        ({"name": "domains", "domains": 0}, "domains must be >= 1, got 0"),
+        ({"name": "domains", "strength": -1.0}, r"strength must be finite and >= 0, got -1\.0"),
+        ({"name": "digits", "erase": 2.0}, r"erase must be in \[0, 1\], got 2\.0"),
+        ({"name": "digits", "grain": -0.1}, r"grain must be finite and >= 0, got -0\.1"),
         ({"name": "hubs", "n": 3}, "hubs must be < n = 3, got 3"),
         ({"name": "outliers", "outliers": -1}, "outliers must be >= 0, got -1"),
         ({"name": "digits", "split": "tset"}, r"unknown split 'tset': did you mean 'test'\?"),

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from gca_playground.learning.encoders import linear, make, mlp, pca
+from gca_playground.learning.encoders import cnn, linear, make, mlp, pca
 
 
 def points(n: int = 20, d: int = 5, seed: int = 0) -> torch.Tensor:
@@ -56,6 +56,36 @@ def test_weights_have_torchs_usual_size() -> None:
     weights = mlp(100, 2, hidden=(400,))[0].weight
     assert weights.abs().max() <= 0.1
     assert weights.std().item() == pytest.approx(0.1 / 3**0.5, rel=0.05)
+
+
+def test_the_cnn_sees_places_of_an_image() -> None:
+    x = torch.rand(6, 64, generator=torch.Generator().manual_seed(0))
+    network = cnn(64, 3, channels=4, hidden=8, sphere=True)
+    assert network(x).shape == (6, 3)
+    assert (network(x).norm(dim=1) - 1).abs().max() < 1e-6
+    shapes = [tuple(layer.weight.shape) for layer in network if isinstance(layer, nn.Conv2d | nn.Linear)]
+    assert shapes == [(4, 1, 3, 3), (8, 4, 3, 3), (8, 32), (3, 8)]
+    assert network(x).equal(cnn(64, 3, channels=4, hidden=8, sphere=True)(x))
+    assert not network(x).equal(cnn(64, 3, channels=4, hidden=8, sphere=True, seed=1)(x))
+    # a pixel moves what is near it alone, after the first convolution
+    image = torch.zeros(1, 64)
+    image[0, 9 * 3] = 1
+    moved = (network[1](network[0](image)) - network[1](network[0](torch.zeros(1, 64)))).abs().sum(dim=1)[0]
+    assert moved.nonzero().min(dim=0).values.tolist() == [2, 2]
+    assert moved.nonzero().max(dim=0).values.tolist() == [4, 4]
+
+
+def test_convolutions_have_torchs_usual_size() -> None:
+    second = [layer for layer in cnn(64, 2) if isinstance(layer, nn.Conv2d)][1].weight
+    bound = (16 * 9) ** -0.5
+    assert second.abs().max() <= bound
+    assert second.std().item() == pytest.approx(bound / 3**0.5, rel=0.05)
+
+
+@pytest.mark.parametrize("inputs", [63, 36, 2])
+def test_a_cnn_wants_square_images_it_can_halve_twice(inputs: int) -> None:
+    with pytest.raises(ValueError, match=rf"square whose side is a multiple of 4, got {inputs}"):
+        cnn(inputs, 2)
 
 
 def test_encoders_by_name() -> None:

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 import gca_playground as gca
-from gca_playground.views.course_figures import BAR_TOP, beside
+from gca_playground.views.course_figures import beside
+from gca_playground.views.figures import BAR_TOP
 
 
 def cost(n=6, m=4):
