@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from gca_playground._shapes import Cols, Matrix, Rows
-from gca_playground.transport import EXACT, FREE, Constraint, ConvergenceWarning, solve
+from gca_playground.transport import EXACT, FREE, Bounded, Constraint, ConvergenceWarning, solve
 
 CURES = ("masses", "project", "keep")
 """What ``Alignment(infeasible=...)`` may say."""
@@ -43,7 +43,7 @@ def fit(target: Matrix, rows: Constraint | None, cols: Constraint | None, *, inf
     asked = [
         name
         for name, side, is_, should in zip(("row", "column"), (rows, cols), sums, usual, strict=True)
-        if side != FREE and ((is_ - should).abs() > _CLOSE * should).any()
+        if side != FREE and _misses(is_, should, side)
     ]
     if not asked:
         return Fitted(target, None, None, "")
@@ -56,13 +56,20 @@ def fit(target: Matrix, rows: Constraint | None, cols: Constraint | None, *, inf
     return Fitted(target, None, None, f"{found}; it was kept, and no plan can reach it")
 
 
+def _misses(sums: Tensor, mass: float, side: Constraint | None) -> bool:
+    """Whether some sum is not what the side asks for: its mass, or something between its bounds."""
+    lo, hi = (side.lo, side.hi) if isinstance(side, Bounded) else (1.0, 1.0)
+    slack = _CLOSE * mass
+    return bool(((sums < lo * mass - slack) | (sums > hi * mass + slack)).any())
+
+
 def _projected(target: Matrix, rows: Constraint | None, cols: Constraint | None) -> Matrix:
     """``argmin KL(T' | T)`` over the T' that have the masses of the sides that ask for some."""
     empty = target == 0
     cost = -torch.where(empty, 1.0, target).log().double()
     if rows is None:
-        return target * (len(target) / target.sum())
-    ends = [FREE if side == FREE else EXACT for side in (rows, cols)]
+        return target * (target.shape[-2] / target.sum((-2, -1), keepdim=True))
+    ends = [side if side == FREE or isinstance(side, Bounded) else EXACT for side in (rows, cols)]
     with warnings.catch_warnings():
         warnings.simplefilter("error", ConvergenceWarning)
         try:

@@ -8,27 +8,24 @@ Losses are named values of it, sliders edit it, links and files carry it.
 from __future__ import annotations
 
 import dataclasses
-import math
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from gca_playground._boundary import as_count, as_epsilon, is_number, near
-from gca_playground._shapes import Matrix
+from gca_playground._boundary import as_count, as_epsilon, as_float_tensor, near
+from gca_playground._shapes import Cost, Matrix
 from gca_playground.alignment.divergence import as_divergence
 from gca_playground.alignment.fit import CURES, Fitted, fit
-from gca_playground.alignment.target import LAYOUTS, Pairs, Target, as_target
+from gca_playground.alignment.sides import as_price, side_from_json, side_to_json
+from gca_playground.alignment.target import LAYOUTS, Given, Pairs, Target, as_target
+from gca_playground.alignment.together import check_together, check_weights, pairs_only
 from gca_playground.transport import (
     EXACT,
-    FREE,
     GRADIENTS,
-    Bounded,
-    Constraint,
     LazyCost,
     Plan,
-    Soft,
     as_constraint,
     cost_named,
     solve,
@@ -45,7 +42,8 @@ class Alignment:
         rows, cols: EXACT (the default), FREE, Soft(rho), Bounded(lo, hi) or a number rho.
         total: constrain the total mass only; then rows, cols and steps stay None.
         steps: half-steps, rows first; None until converged.
-        target: "pairs", "smoothed", "classes", "domains", a record of ``gca.targets``, or a matrix (n, m).
+        target: "pairs", "smoothed", "classes", "domains", a record of ``gca.targets``, a matrix
+            (n, m) or a Plan, which pass no gradient on.
         divergence: "kl", "rince", ... or a record, or a sum of records: ``KL() + 0.02 * Uniformity()``.
         layout: "two_views" (n, d) + (n, d), or "stacked": one batch (2n, d), pairs (i, i + n), self-pairs forbidden.
         weight_rows, weight_cols: the loss is half of weight_rows D(T | P) + weight_cols D(T' | P'), where P' is the
@@ -88,21 +86,24 @@ class Alignment:
         for name, known in (("layout", LAYOUTS), ("infeasible", CURES), ("grad", GRADIENTS)):
             if getattr(self, name) not in known:
                 raise ValueError(near(getattr(self, name), known, what=name))
-        _check_weights(self.weight_rows, self.weight_cols)
-        _check_together(self)
+        check_weights(self.weight_rows, self.weight_cols)
+        check_together(self)
 
     def __call__(self, z: object, w: object = None, **given: Any) -> Tensor:
         """The loss of two views ``z`` (..., n, d) and ``w`` (..., m, d), or of one stacked batch (2n, d).
 
         Given further, by name: ``labels`` (n,) for a target of classes or domains, ``target`` (a matrix or a plan that
-        takes the place of the record's), ``data`` (x, y) for the MMD, ``epsilon`` as a tensor that wants a gradient.
+        takes the place of the record's), ``data`` (x, y) for the MMD, ``epsilon`` as a tensor that wants a gradient,
+        and what else ``solve`` takes (a, b, forbidden, ...), as it stands for the first view to the second. Labels and
+        data that this loss does not ask for are left alone.
         """
         with torch.autocast(_device_of(z).type, enabled=False):
             return self.of_cost(self.lazy_cost(z, w), **given)
 
     def of_cost(self, cost: LazyCost | Tensor, **given: Any) -> Tensor:
         """The loss of a cost that is already there."""
-        values = [weight * self._one_way(cost, given, way) for way, weight in self.ways()]
+        matrix = _matrix_of(cost)
+        values = [weight * self._one_way(matrix, given, way) for way, weight in self.ways()]
         return sum(values[1:], values[0]) / 2
 
     def ways(self) -> list[tuple[str, float]]:
@@ -113,7 +114,7 @@ class Alignment:
     def lazy_cost(self, z: object, w: object = None) -> LazyCost:
         """The cost of two views, as a record that can give its rows; of a stacked batch with itself."""
         if self.layout == "stacked":
-            z = z if w is None else torch.cat([torch.as_tensor(z), torch.as_tensor(w)], -2)
+            z = z if w is None else _stacked(z, w)
             cost = cost_named(self.cost)(z, z)
             if cost.shape[-1] % 2:
                 raise ValueError(f"a stacked batch holds an even number of rows, got {cost.shape[-1]}")
@@ -129,13 +130,13 @@ class Alignment:
 
     def plan_of(self, cost: LazyCost | Tensor, *, labels: object = None, target: object = None, **options: Any) -> Plan:
         """The plan of a cost that is already there."""
-        matrix = cost.matrix() if isinstance(cost, LazyCost) else cost
+        matrix = _matrix_of(cost)
         if not {"a", "b"} & set(options) and not (target is None and isinstance(self.target, Pairs)):
-            fitted = self.fitted(torch.as_tensor(matrix), labels=labels, target=target)
+            fitted = self.fitted(matrix, labels=labels, target=target)
             options |= {name: mass for name, mass in (("a", fitted.a), ("b", fitted.b)) if mass is not None}
         if self.layout == "stacked":
-            own = torch.eye(matrix.shape[-1], dtype=torch.bool, device=matrix.device)
-            options["forbidden"] = own if options.get("forbidden") is None else own | options["forbidden"]
+            own, more = torch.eye(matrix.shape[-1], dtype=torch.bool, device=matrix.device), options.get("forbidden")
+            options["forbidden"] = own if more is None else own | torch.as_tensor(more, device=matrix.device)
         return solve(matrix, **self.constraints() | options)
 
     def constraints(self) -> dict[str, Any]:
@@ -148,7 +149,8 @@ class Alignment:
     def value(self, plan: Plan, *, labels: object = None, target: object = None, data: object = None) -> Tensor:
         """``D(T | P)``, differentiable in whatever the plan depends on."""
         if plan.warm and self.divergence.sees_potentials:
-            raise ValueError(f"{self.divergence.name} sees the potentials: its plan must start at 0, without init")
+            name = self.divergence.demanding("sees_potentials")
+            raise ValueError(f"{name} sees the potentials: its plan must start at 0, without init")
         matrix = self.target_of(plan, labels=labels, target=target)
         return self.divergence(matrix, plan, offset=cost_named(self.cost).offset, data=data)
 
@@ -158,12 +160,12 @@ class Alignment:
 
     def fitted(self, like: Tensor, *, labels: object = None, target: object = None) -> Fitted:
         """T, the masses that go with it, and in words what was done where it breaks the usual ones."""
-        record = self.target if target is None else as_target(target.matrix if isinstance(target, Plan) else target)
+        record = self._wanted(target)
         matrix = record.matrix(like, layout=self.layout, labels=labels)
         if isinstance(record, Pairs):
             return Fitted(matrix, None, None, "")
         if self.divergence.pairs_only:
-            raise ValueError(_pairs_only(self))
+            raise ValueError(pairs_only(self.divergence))
         return fit(matrix, self.rows, self.cols, infeasible=self.infeasible)
 
     def knobs(self) -> dict[str, Any]:
@@ -180,9 +182,13 @@ class Alignment:
         Raises: ValueError with near names for a knob nobody knows.
         """
         fields = {name: value for name, value in knobs.items() if name in _FIELDS}
-        fields |= {side: as_price(knobs[f"rho_{side}"], side) for side in ("rows", "cols") if f"rho_{side}" in knobs}
+        prices = {side: knobs[f"rho_{side}"] for side in ("rows", "cols") if f"rho_{side}" in knobs}
+        twice = [side for side in prices if side in fields]
+        if twice:
+            raise ValueError(f"{twice[0]} and rho_{twice[0]} are one knob: give one of them")
+        fields |= {side: as_price(price, side) for side, price in prices.items()}
         base = dataclasses.replace(self, **fields)
-        rest = {name: value for name, value in knobs.items() if name not in _FIELDS and name[4:] not in fields}
+        rest = {name: value for name, value in knobs.items() if name not in (*_FIELDS, "rho_rows", "rho_cols")}
         unknown = [name for name in rest if name not in base.knobs()]
         if unknown:
             raise ValueError(near(unknown[0], base.knobs(), what="knob"))
@@ -197,7 +203,7 @@ class Alignment:
     def to_dict(self) -> dict[str, Any]:
         """All knobs as JSON: a constraint is "exact", "free", a number rho, or {"lo": ..., "hi": ...}."""
         knobs = {name: getattr(self, name) for name in _FIELDS}
-        knobs |= {side: _to_json(knobs[side]) for side in ("rows", "cols")}
+        knobs |= {side: side_to_json(knobs[side]) for side in ("rows", "cols")}
         return knobs | {name: knobs[name].to_json() for name in ("target", "divergence")}
 
     @classmethod
@@ -208,20 +214,34 @@ class Alignment:
         unknown = [name for name in knobs if name not in _FIELDS]
         if unknown:
             raise ValueError(near(unknown[0], _FIELDS, what="knob"))
-        sides: dict[str, Any] = {side: _from_json(knobs[side], side) for side in ("rows", "cols") if side in knobs}
+        sides: dict[str, Any] = {side: side_from_json(knobs[side], side) for side in ("rows", "cols") if side in knobs}
         return cls(**(knobs | sides))
 
-    def _one_way(self, cost: LazyCost | Tensor, given: dict[str, Any], way: str) -> Tensor:
+    def _one_way(self, cost: Cost, given: dict[str, Any], way: str) -> Tensor:
         """D of the plan of one direction."""
-        matrix = cost.matrix() if isinstance(cost, LazyCost) else cost
-        given = dict(given)
-        target, labels, data = (given.pop(name, None) for name in ("target", "labels", "data"))
-        if way == "cols":
-            matrix = matrix.mT
-            target = _turned(target)
-            data = None if data is None else tuple(reversed(data))
-        plan = self.plan_of(matrix, labels=labels, target=target, **given)
-        return self.value(plan, labels=labels, target=target, data=data)
+        given = dict(given) if way == "rows" else self._turned(cost, given)
+        judged = {name: given.pop(name, None) for name in ("labels", "target", "data")}
+        options = {name: judged[name] for name in ("labels", "target")}
+        plan = self.plan_of(cost if way == "rows" else cost.mT, **options, **given)
+        return self.value(plan, **judged)
+
+    def _turned(self, cost: Cost, given: dict[str, Any]) -> dict[str, Any]:
+        """What was given, as the plan of the second view to the first needs it."""
+        turned = {_OTHER_SIDE.get(name, name): value for name, value in given.items()}
+        if isinstance(given.get("init"), Plan):
+            given = given | {"init": (given["init"].f, given["init"].g)}
+        target = self._wanted(given.get("target"))
+        if not isinstance(target, Pairs):
+            turned["target"] = Given(target.matrix(cost, layout=self.layout, labels=given.get("labels")).mT)
+        if given.get("forbidden") is not None:
+            turned["forbidden"] = torch.as_tensor(given["forbidden"]).mT
+        return turned | {
+            name: given[name][::-1] for name in ("data", "init") if isinstance(given.get(name), tuple | list)
+        }
+
+    def _wanted(self, target: object) -> Target:
+        """The record's own target, or what was given in its place."""
+        return self.target if target is None else as_target(target)
 
     def _set(self, **fields: Any) -> None:
         for name, value in fields.items():
@@ -229,67 +249,20 @@ class Alignment:
 
 
 _FIELDS = tuple(field.name for field in dataclasses.fields(Alignment))
+_OTHER_SIDE = {"a": "b", "b": "a"}
 
 
-def as_price(value: object, side: str) -> Constraint:
-    """``rho_rows`` or ``rho_cols`` as a constraint. Raises: TypeError for what is no number."""
-    if not is_number(value):
-        raise TypeError(f"rho_{side} must be a number in [0, inf], got {value!r}")
-    return Soft(value)  # type: ignore[arg-type]
+def _matrix_of(cost: LazyCost | Tensor) -> Cost:
+    return cost.matrix() if isinstance(cost, LazyCost) else as_float_tensor(cost, name="cost")
 
 
-def _check_weights(*weights: float) -> None:
-    for name, weight in zip(("weight_rows", "weight_cols"), weights, strict=True):
-        if not is_number(weight) or not 0 <= weight < math.inf:
-            raise ValueError(f"{name} must be >= 0 and finite, got {weight!r}")
-    if not any(weights):
-        raise ValueError("weight_rows and weight_cols must not both be 0")
-
-
-def _check_together(alignment: Alignment) -> None:
-    """Refuse knobs that do not go together."""
-    divergence = alignment.divergence
-    if divergence.pairs_only and not isinstance(alignment.target, Pairs):
-        raise ValueError(_pairs_only(alignment))
-    if not divergence.sees_potentials:
-        return
-    if alignment.total:
-        raise ValueError(f"{divergence.name} sees the potentials of rows and columns: total=True has none")
-    gauge_free = all(side == EXACT or isinstance(side, Bounded) for side in (alignment.rows, alignment.cols))
-    if gauge_free and (alignment.steps is None or alignment.grad == "implicit"):
-        raise ValueError(
-            f"{divergence.name} sees the potentials, which at convergence with both sides exact are known up to a "
-            "constant only: give a finite number of steps and grad='exact', or soften a side"
-        )
-
-
-def _pairs_only(alignment: Alignment) -> str:
-    name = alignment.divergence.name
-    return f"{name} is defined for pairs only: another target needs another divergence, such as 'kl'"
-
-
-def _turned(target: object) -> object:
-    if target is None or isinstance(target, Target):
-        return target
-    matrix = target.matrix if isinstance(target, Plan) else torch.as_tensor(target)
-    return matrix.mT
+def _stacked(z: object, w: object) -> Tensor:
+    """Two views as one batch. Raises: ValueError where row i of one has no partner in the other."""
+    z, w = as_float_tensor(z, name="z"), as_float_tensor(w, name="w")
+    if z.shape != w.shape:
+        raise ValueError(f"views that are stacked must have one shape, got z {tuple(z.shape)} and w {tuple(w.shape)}")
+    return torch.cat([z, w], -2)
 
 
 def _device_of(z: object) -> torch.device:
     return z.device if isinstance(z, Tensor) else torch.device("cpu")
-
-
-def _to_json(side: Any) -> Any:
-    if isinstance(side, Bounded):
-        return {"lo": side.lo, "hi": None if math.isinf(side.hi) else side.hi}
-    return {EXACT: "exact", FREE: "free"}.get(side, side.rho) if isinstance(side, Soft) else None
-
-
-def _from_json(value: Any, side: str) -> Constraint | None:
-    if value is None:
-        return None
-    if isinstance(value, dict):
-        if set(value) != {"lo", "hi"}:
-            raise ValueError(f"bounds of {side} must be {{'lo': ..., 'hi': ...}}, got {value!r}")
-        return Bounded(value["lo"], math.inf if value["hi"] is None else value["hi"])
-    return as_constraint(value, side=side)

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from gca_playground._boundary import near
 from gca_playground.alignment.loss import Alignment
-from gca_playground.alignment.named import ALWAYS, row
-from gca_playground.alignment.target import TARGETS
+from gca_playground.alignment.named import ALWAYS, LOSSES, row_name
+from gca_playground.alignment.target import TARGETS, Given
 from gca_playground.transport import Plan
 
 
@@ -59,7 +59,10 @@ class Loss(nn.Module):
     def extra_repr(self) -> str:
         """The name and the knobs that are not everybody's default."""
         first = {field.name: field.default for field in dataclasses.fields(Alignment)} | {"rows": None, "cols": None}
-        record = self.alignment.to_dict()
+        alignment = self.alignment
+        record = alignment.to_dict() | {"epsilon": float(f"{alignment.epsilon:.6g}")}
+        if isinstance(alignment.target, Given):
+            record["target"] = f"given {tuple(alignment.target.values.shape)}"
         own = [f"{name}={value!r}" for name, value in record.items() if value != first[name] or name == "epsilon"]
         learned = ["learn_epsilon=True"] if self.log_epsilon is not None else []
         return ", ".join([*([repr(self.name)] if self.name else []), *own, *learned])
@@ -76,7 +79,8 @@ def loss(name: str, *, learn_epsilon: bool = False, **knobs: Any) -> Loss:
 
     Raises: ValueError with near names for a name or a knob nobody knows; what ``Alignment`` raises for bad values.
     """
-    here = row(name)
+    name = row_name(name)
+    here = LOSSES[name]
     known = [*ALWAYS, *here.knobs, "learn_epsilon"]
     alignment = here.alignment
     if "target" in knobs and "target" in known:

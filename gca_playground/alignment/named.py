@@ -168,9 +168,10 @@ def losses() -> dict[str, NamedLoss]:
     return dict(LOSSES)
 
 
-def row(name: object) -> NamedLoss:
-    """The row of that name. Raises: ValueError with near names."""
+def row_name(name: object) -> str:
+    """The name in the table that is meant: "GCA_UOT" is "gca-uot". Raises: ValueError with near names."""
     plain = str(name).lower().replace("_", "-")
-    if not isinstance(name, str) or ALIASES.get(plain, plain) not in LOSSES:
+    meant = ALIASES.get(plain, plain)
+    if not isinstance(name, str) or meant not in LOSSES:
         raise ValueError(near(name, (*LOSSES, *ALIASES), what="loss"))
-    return LOSSES[ALIASES.get(plain, plain)]
+    return meant

@@ -16,6 +16,8 @@ from torch import Tensor
 
 from gca_playground._boundary import as_count, as_float_tensor, is_number, near
 from gca_playground._shapes import Matrix
+from gca_playground.alignment.labels import as_labels, same_label
+from gca_playground.transport import Plan
 
 LAYOUTS = ("two_views", "stacked")
 """How pairs lie: two views (n, d) + (n, d), or one batch (2n, d) whose rows i and i + n belong together."""
@@ -39,8 +41,7 @@ def smoothed(n: int, s: float, *, dtype: torch.dtype = torch.float32) -> Tensor:
 
 def classes(labels: object, *, dtype: torch.dtype = torch.float32) -> Tensor:
     """Each row shared equally among its class: ``Y (Y'Y)^-1 Y'`` (n, n), for one label a row."""
-    same = _same(labels).to(dtype)
-    return same / same.sum(-1, keepdim=True)
+    return _shared(same_label(labels).to(dtype))
 
 
 def domains(
@@ -54,7 +55,7 @@ def domains(
     for name, weight in (("alpha", alpha), ("beta", beta)):
         if not is_number(weight) or not 0 <= weight < float("inf"):
             raise ValueError(f"{name} must be >= 0 and finite, got {weight!r}: a target holds no negative mass")
-    given = _as_labels(domains)
+    given = as_labels(domains)
     own = torch.eye(len(given), dtype=dtype, device=given.device)
     return _with_blocks(own, own.bool(), given, alpha, beta, scaled)
 
@@ -115,10 +116,10 @@ class Classes(Target):
 
     def matrix(self, like: Tensor, *, layout: str, labels: object = None) -> Matrix:
         """From one label a row."""
-        same = _same(_for_rows(labels, like, layout, self.name)).to(like)
+        same = same_label(_for_rows(labels, like, layout, self.name)).to(like)
         if layout == "stacked":
             same = same - torch.eye(len(same)).to(same)
-        return same / same.sum(-1, keepdim=True)
+        return _shared(same)
 
 
 @dataclass(frozen=True)
@@ -154,7 +155,9 @@ class Given(Target):
 
     def __post_init__(self) -> None:
         """Check that it is a matrix of masses."""
-        values = as_float_tensor(self.values, name="target").detach()
+        values = as_masses(self.values).detach()
+        # In double precision, where the device has it, so that a file gives the same entries back.
+        values = values if values.device.type == "mps" else values.double()
         if values.ndim < 2 or 0 in values.shape:
             raise ValueError(f"a target must be a matrix (n, m), got shape {tuple(values.shape)}")
         bad = ~torch.isfinite(values) | (values < 0)
@@ -169,6 +172,11 @@ class Given(Target):
         if self.values.shape[-2:] != like.shape[-2:]:
             raise ValueError(
                 f"the target must have the plan's shape {tuple(like.shape[-2:])}, got {tuple(self.values.shape)}"
+            )
+        own = self.values.diagonal(dim1=-2, dim2=-1) if layout == "stacked" else self.values.new_zeros(1)
+        if own.any():
+            raise ValueError(
+                f"in a stacked batch nothing is paired with itself: the target's diagonal must be 0, got {own.max():g}"
             )
         return self.values.to(like)
 
@@ -190,7 +198,7 @@ TARGETS: dict[str, type[Target]] = {kind.name: kind for kind in (Pairs, Smoothed
 
 
 def as_target(value: object) -> Target:
-    """A target from what a user may write: a record, a name, a dict with the name and knobs, or a matrix.
+    """A target from what a user may write: a record, a name, a dict with the name and knobs, a matrix or a plan.
 
     Raises: ValueError with near names, TypeError for what is none of these.
     """
@@ -199,7 +207,7 @@ def as_target(value: object) -> Target:
     if isinstance(value, str):
         value = {"name": value}
     if not isinstance(value, dict):
-        return Given(as_float_tensor(value, name="target"))
+        return Given(as_masses(value.matrix if isinstance(value, Plan) else value))
     knobs = dict(value)
     name = knobs.pop("name", None)
     if not isinstance(name, str) or name not in TARGETS:
@@ -211,6 +219,8 @@ def as_target(value: object) -> Target:
         raise ValueError(near(unknown[0], known, what=f"knob of the target {name!r}"))
     if kind is Given and "values" not in knobs:
         raise ValueError("a target 'given' needs its values: pass the matrix itself as target")
+    if kind is Given:
+        return Given(as_masses(knobs["values"]))
     return kind(**knobs)
 
 
@@ -226,7 +236,7 @@ def _for_rows(labels: object, like: Tensor, layout: str, name: str) -> Tensor:
     if labels is None:
         raise ValueError(f"the target {name!r} needs labels, one a row: pass labels=")
     count = _as_many(like, name)
-    given = _as_labels(labels)
+    given = as_labels(labels)
     if layout == "stacked" and len(given) == count // 2:
         given = torch.cat([given, given])
     if len(given) != count:
@@ -236,27 +246,32 @@ def _for_rows(labels: object, like: Tensor, layout: str, name: str) -> Tensor:
 
 def _with_blocks(own: Matrix, taken: Tensor, labels: Tensor, alpha: float, beta: float, scaled: bool) -> Matrix:
     """``own`` + alpha [same domain] + beta [other domain] where nothing is ``taken``; scaled: shared in each row."""
-    same = _same(labels)
+    same = same_label(labels)
     blocks = [(same & ~taken).to(own), (~same & ~taken).to(own)]
     if scaled:
         blocks = [block / block.sum(-1, keepdim=True).clamp(min=1) for block in blocks]
     return own + alpha * blocks[0] + beta * blocks[1]
 
 
-def _same(labels: object) -> Tensor:
-    given = _as_labels(labels)
-    return given[:, None] == given[None, :]
+def _shared(same: Matrix) -> Matrix:
+    """Each row of mass 1. Raises: ValueError for a row with nobody to share with."""
+    sums = same.sum(-1, keepdim=True)
+    if (sums == 0).any():
+        alone = int((sums == 0).flatten().nonzero()[0])
+        raise ValueError(f"every row needs another of its class, got none for row {alone}: both views have one label")
+    return same / sums
 
 
-def _as_labels(labels: object) -> Tensor:
-    try:
-        given = torch.as_tensor(labels)
-    except (TypeError, ValueError, RuntimeError):
-        names = sorted({str(label) for label in labels})  # type: ignore[attr-defined]
-        given = torch.tensor([names.index(str(label)) for label in labels])  # type: ignore[attr-defined]
-    if given.ndim != 1 or len(given) == 0:
-        raise ValueError(f"labels must be one a row, (n,), got shape {tuple(given.shape)}")
-    return given
+def as_masses(value: object) -> Tensor:
+    """The entries of a target as a tensor; lists keep all their digits."""
+    if isinstance(value, list | tuple):
+        try:
+            return torch.tensor(value, dtype=torch.float64)
+        except (TypeError, ValueError) as error:
+            raise TypeError(f"target must be a matrix of numbers, got {value!r:.60}") from error
+    return (
+        value if isinstance(value, Tensor) and value.dtype == torch.float64 else as_float_tensor(value, name="target")
+    )
 
 
 def _check_share(share: object, name: str) -> None:

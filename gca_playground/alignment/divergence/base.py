@@ -42,6 +42,10 @@ class Divergence:
         """The weighted parts of a sum; of anything else itself, with weight 1."""
         yield 1.0, self
 
+    def demanding(self, what: str) -> str:
+        """The names of the terms that count and are ``pairs_only`` or ``sees_potentials``, for an error."""
+        return " and ".join(term.name for weight, term in self.terms() if weight > 0 and getattr(term, what))
+
     def __add__(self, other: Divergence) -> Divergence:
         """The sum of two divergences."""
         if not isinstance(other, Divergence):
@@ -90,12 +94,12 @@ class Sum(Divergence):
     @property
     def pairs_only(self) -> bool:  # type: ignore[override]
         """Whether a term that counts is for pairs only."""
-        return any(weight > 0 and term.pairs_only for weight, term in self.parts)
+        return bool(self.demanding("pairs_only"))
 
     @property
     def sees_potentials(self) -> bool:  # type: ignore[override]
         """Whether a term that counts depends on g itself."""
-        return any(weight > 0 and term.sees_potentials for weight, term in self.parts)
+        return bool(self.demanding("sees_potentials"))
 
     def __call__(self, target: Matrix, plan: Plan, *, offset: float = 1.0, data: Any = None) -> Tensor:
         """The weighted sum of the values; a term of weight 0 is not evaluated."""

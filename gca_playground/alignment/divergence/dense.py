@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gca_playground._boundary import is_number, near
+from gca_playground._boundary import as_float_tensor, is_number, near
 from gca_playground._shapes import Matrix
-from gca_playground.alignment.divergence.base import Divergence, matrix_of
+from gca_playground.alignment.divergence.base import Divergence, check_exponent, matrix_of
 from gca_playground.transport import Plan
 
 
@@ -59,9 +59,11 @@ class Uniformity(Divergence):
 
     def __call__(self, target: Matrix, plan: Plan, *, offset: float = 1.0, data: Any = None) -> Tensor:
         """Zero where all negatives hold the same mass."""
+        if plan.fixed_mass is None:
+            check_exponent(plan.log, plan, "the mass of the plan", "make a side exact")
         log = plan.log.to(plan.problem.wide)
         negatives = (target == 0) & log.isfinite()
-        count = negatives.sum((-2, -1))
+        count = negatives.sum((-2, -1)).to(log)
         some = count.clamp(min=1)
         log_mean = log.masked_fill(~negatives, -torch.inf).logsumexp((-2, -1)) - some.log()
         mean_log = torch.where(negatives, log, 0.0).sum((-2, -1)) / some
@@ -99,16 +101,19 @@ class MMD(Divergence):
         n, m = plan.cost.shape[-2:]
         gram_rows, gram_cols = self._gram(data[0], n, plan), self._gram(data[1], m, plan)
         if self.joint:
-            share = plan.matrix / plan.matrix.sum((-2, -1), keepdim=True)
+            share = plan.log.flatten(-2).softmax(-1).view_as(plan.log)
             moved = gram_rows @ share @ gram_cols
-            return (share * moved).sum((-2, -1)) - 2 * moved.diagonal(dim1=-2, dim2=-1).mean(-1)
-        seen = plan.matrix @ gram_cols
-        return (seen * plan.matrix).sum(-1).mean(-1) / 2 - seen.diagonal(dim1=-2, dim2=-1).mean(-1)
+            return (share * moved).sum((-2, -1)) - 2 * _a_row(target * moved)
+        matrix = matrix_of(plan, power=2)
+        seen = matrix @ gram_cols
+        return _a_row(seen * matrix) / 2 - _a_row(target * seen)
 
     def _gram(self, points: object, size: int, plan: Plan) -> Tensor:
-        x = torch.as_tensor(points).detach().to(plan.cost)
-        if x.ndim != 2 or len(x) != size:
+        x = as_float_tensor(points, name="data").detach().to(plan.cost)
+        if x.ndim < 2 or x.shape[-2] != size:
             raise ValueError(f"data must hold one point a row, ({size}, d), got shape {tuple(x.shape)}")
+        if not x.isfinite().all():
+            raise ValueError(f"data must be finite, got {int((~x.isfinite()).sum())} NaN or inf entries")
         if self.kernel == "linear":
             return x @ x.mT
         return torch.exp(-torch.cdist(x, x).square() / (2 * self.bandwidth**2))

@@ -66,7 +66,7 @@ class FenchelYoung(Divergence):
         earned: Tensor | float = -epsilon * matrix_of(plan).sum((-2, -1), dtype=problem.wide)
         for side, sums, log_scale in sides:
             constraint = EXACT if problem.total is not None and side is problem.rows else side.constraint
-            paid = paid + constraint.charge(sums, side.mass).sum(-1)
+            paid = paid + constraint.charge(sums.expand_as(side.mass), side.mass).sum(-1)
             earned = earned + constraint.earned(epsilon * log_scale, side.mass).sum(-1)
         return ((paid - earned) / target.shape[-2]).to(plan.cost.dtype)
 
