@@ -4,6 +4,7 @@
 """
 
 from gca_playground.alignment import target as targets
+from gca_playground.alignment.blocks import Blocks
 from gca_playground.alignment.divergence import (
     DIVERGENCES,
     KL,
@@ -31,6 +32,7 @@ __all__ = [
     "PLACES",
     "RINCE",
     "Alignment",
+    "Blocks",
     "FenchelYoung",
     "InnerProduct",
     "Loss",

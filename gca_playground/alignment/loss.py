@@ -18,6 +18,7 @@ from gca_playground._boundary import as_count, as_epsilon, as_float_tensor, near
 from gca_playground._shapes import Cost, Matrix
 from gca_playground.alignment.divergence import as_divergence
 from gca_playground.alignment.fit import CURES, Fitted, fit
+from gca_playground.alignment.goal import Goal, Painted
 from gca_playground.alignment.sides import as_price, side_from_json, side_to_json
 from gca_playground.alignment.target import LAYOUTS, Given, Pairs, Target, as_target
 from gca_playground.alignment.together import check_together, check_weights, pairs_only
@@ -102,8 +103,8 @@ class Alignment:
 
     def of_cost(self, cost: LazyCost | Tensor, **given: Any) -> Tensor:
         """The loss of a cost that is already there."""
-        matrix = _matrix_of(cost)
-        values = [weight * self._one_way(matrix, given, way) for way, weight in self.ways()]
+        cost = cost if isinstance(cost, LazyCost) else as_float_tensor(cost, name="cost")
+        values = [weight * self._one_way(cost, given, way) for way, weight in self.ways()]
         return sum(values[1:], values[0]) / 2
 
     def ways(self) -> list[tuple[str, float]]:
@@ -130,14 +131,14 @@ class Alignment:
 
     def plan_of(self, cost: LazyCost | Tensor, *, labels: object = None, target: object = None, **options: Any) -> Plan:
         """The plan of a cost that is already there."""
-        matrix = _matrix_of(cost)
-        if not {"a", "b"} & set(options) and not (target is None and isinstance(self.target, Pairs)):
-            fitted = self.fitted(matrix, labels=labels, target=target)
+        like = _like(cost)
+        if not {"a", "b"} & set(options) and not isinstance(self._wanted(target), Pairs):
+            fitted = self.fitted(like, labels=labels, target=target)
             options |= {name: mass for name, mass in (("a", fitted.a), ("b", fitted.b)) if mass is not None}
         if self.layout == "stacked":
-            own, more = torch.eye(matrix.shape[-1], dtype=torch.bool, device=matrix.device), options.get("forbidden")
-            options["forbidden"] = own if more is None else own | torch.as_tensor(more, device=matrix.device)
-        return solve(matrix, **self.constraints() | options)
+            own, more = torch.eye(like.shape[-1], dtype=torch.bool, device=like.device), options.get("forbidden")
+            options["forbidden"] = own if more is None else own | torch.as_tensor(more, device=like.device)
+        return solve(cost, **self.constraints() | options)
 
     def constraints(self) -> dict[str, Any]:
         """The knobs that ``solve`` takes."""
@@ -151,12 +152,16 @@ class Alignment:
         if plan.warm and self.divergence.sees_potentials:
             name = self.divergence.demanding("sees_potentials")
             raise ValueError(f"{name} sees the potentials: its plan must start at 0, without init")
-        matrix = self.target_of(plan, labels=labels, target=target)
-        return self.divergence(matrix, plan, offset=cost_named(self.cost).offset, data=data)
+        wanted, like = self._wanted(target), plan.like
+        if isinstance(wanted, Pairs):
+            goal: Goal = wanted.goal(like, layout=self.layout)
+        else:
+            goal = Painted(self.fitted(like, labels=labels, target=target).matrix)
+        return self.divergence(goal, plan, offset=cost_named(self.cost).offset, data=data)
 
     def target_of(self, plan: Plan, *, labels: object = None, target: object = None) -> Matrix:
         """T in the shape of a plan, as it is judged: projected if that is what ``infeasible`` asks for."""
-        return self.fitted(plan.cost.detach(), labels=labels, target=target).matrix
+        return self.fitted(plan.like, labels=labels, target=target).matrix
 
     def fitted(self, like: Tensor, *, labels: object = None, target: object = None) -> Fitted:
         """T, the masses that go with it, and in words what was done where it breaks the usual ones."""
@@ -217,7 +222,7 @@ class Alignment:
         sides: dict[str, Any] = {side: side_from_json(knobs[side], side) for side in ("rows", "cols") if side in knobs}
         return cls(**(knobs | sides))
 
-    def _one_way(self, cost: Cost, given: dict[str, Any], way: str) -> Tensor:
+    def _one_way(self, cost: LazyCost | Cost, given: dict[str, Any], way: str) -> Tensor:
         """D of the plan of one direction."""
         given = dict(given) if way == "rows" else self._turned(cost, given)
         judged = {name: given.pop(name, None) for name in ("labels", "target", "data")}
@@ -225,14 +230,14 @@ class Alignment:
         plan = self.plan_of(cost if way == "rows" else cost.mT, **options, **given)
         return self.value(plan, **judged)
 
-    def _turned(self, cost: Cost, given: dict[str, Any]) -> dict[str, Any]:
+    def _turned(self, cost: LazyCost | Cost, given: dict[str, Any]) -> dict[str, Any]:
         """What was given, as the plan of the second view to the first needs it."""
         turned = {_OTHER_SIDE.get(name, name): value for name, value in given.items()}
         if isinstance(given.get("init"), Plan):
             given = given | {"init": (given["init"].f, given["init"].g)}
         target = self._wanted(given.get("target"))
         if not isinstance(target, Pairs):
-            turned["target"] = Given(target.matrix(cost, layout=self.layout, labels=given.get("labels")).mT)
+            turned["target"] = Given(target.matrix(_like(cost), layout=self.layout, labels=given.get("labels")).mT)
         if given.get("forbidden") is not None:
             turned["forbidden"] = torch.as_tensor(given["forbidden"]).mT
         return turned | {
@@ -252,8 +257,11 @@ _FIELDS = tuple(field.name for field in dataclasses.fields(Alignment))
 _OTHER_SIDE = {"a": "b", "b": "a"}
 
 
-def _matrix_of(cost: LazyCost | Tensor) -> Cost:
-    return cost.matrix() if isinstance(cost, LazyCost) else as_float_tensor(cost, name="cost")
+def _like(cost: LazyCost | Tensor) -> Tensor:
+    """Something of the plan's shape and type; the numbers do not matter."""
+    if isinstance(cost, LazyCost):
+        return cost.z.detach().new_zeros(()).expand(cost.shape)
+    return as_float_tensor(cost, name="cost").detach()
 
 
 def _stacked(z: object, w: object) -> Tensor:

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from gca_playground._boundary import as_count, as_float_tensor, is_number, near
 from gca_playground._shapes import Matrix
+from gca_playground.alignment.goal import Pairing
 from gca_playground.alignment.labels import as_labels, same_label
 from gca_playground.transport import Plan
 
@@ -85,8 +86,13 @@ class Pairs(Target):
 
     def matrix(self, like: Tensor, *, layout: str, labels: object = None) -> Matrix:
         """The identity, or the swapped pairs."""
+        return self.goal(like, layout=layout).matrix
+
+    def goal(self, like: Tensor, *, layout: str) -> Pairing:
+        """The same without a matrix: to each row its column."""
         n = _as_many(like, self.name)
-        return pairs(n).to(like) if layout == "two_views" else stacked_pairs(n // 2).to(like)
+        partner = torch.arange(n, device=like.device)
+        return Pairing(partner if layout == "two_views" else partner.roll(n // 2), like)
 
 
 @dataclass(frozen=True)

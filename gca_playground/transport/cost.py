@@ -83,6 +83,11 @@ class LazyCost:
         """All rows, (..., n, m)."""
         return self._between(self.z, self.w)
 
+    @property
+    def mT(self) -> LazyCost:
+        """The transposed cost: the second view to the first."""
+        return type(self)(self.w, self.z)
+
     def factors(self) -> tuple[Tensor, Tensor, float]:
         """p (..., n, k), q (..., m, k) and a constant with ``C = constant - p q'``."""
         raise NotImplementedError

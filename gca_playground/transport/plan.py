@@ -62,6 +62,11 @@ class Plan:
         return self.problem.cost
 
     @property
+    def like(self) -> Tensor:
+        """Something of the plan's shape, type and device; the numbers do not matter, and no matrix is built."""
+        return self.problem.source.like.detach().new_zeros(()).expand(self.problem.shape)
+
+    @property
     def f(self) -> Tensor:
         """The potentials of the rows (..., n), in cost units, detached."""
         return self.last.f.to(self.problem.dtype)
@@ -175,6 +180,10 @@ class Plan:
     @property
     def _cols_are_set(self) -> bool:
         return self.steps % 2 == 0 and self.steps > 0
+
+    def partner_cost(self, partner: Tensor) -> Tensor:
+        """The cost of each row and its partner, ``C[i, partner_i]`` (..., n), differentiable, without the matrix."""
+        return self.problem.source.partners(partner)
 
     @cached_property
     def log_kernel_sums(self) -> Tensor:

@@ -158,7 +158,10 @@ def back(found: Scalings, fbar: Rows, gbar: Cols) -> Slopes:
     """
     problem, u, v = found.problem, found.u, found.v
     rows, cols = _Slope(problem.rows, found.level), _Slope(problem.cols, None)
-    fbar, gbar = fbar.to(u.dtype, copy=True), gbar.to(u.dtype, copy=True)
+    # The way back is linear: at unit size no product on it leaves its type.
+    size = torch.maximum(fbar.abs().amax(), gbar.abs().amax())
+    size = torch.where(size > 0, size, 1.0)
+    fbar, gbar = (fbar / size).to(u.dtype), (gbar / size).to(u.dtype)
     to_rows, to_cols, image = torch.empty_like(u), torch.empty_like(v[1:]), torch.empty_like(u[0])
     damping: Tensor | float = 0.0
     count_cols, log_mass = len(to_cols), problem.rows.log_mass
@@ -188,7 +191,8 @@ def back(found: Scalings, fbar: Rows, gbar: Cols) -> Slopes:
         rows_here = slice(start_row, start_row := start_row + block.shape[-2])
         _of_rank(part, right, out=pull.room(rows_here)).mul_(block)
         pull.take(rows_here)
-    return Slopes(pull.result(), damping - left_over - pull.inner() / problem.epsilon)
+    pull.scale(size.to(u.dtype))
+    return Slopes(pull.result(), size * (damping - left_over) - pull.inner() / problem.epsilon)
 
 
 def _of_rank(left: Tensor, right: Tensor, *, out: Matrix) -> Matrix:

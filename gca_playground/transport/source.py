@@ -61,7 +61,7 @@ class MatrixSource:
 
     def partners(self, index: Tensor) -> Tensor:
         """``C[i, index_i]`` (..., n), differentiable."""
-        return self.matrix.gather(-1, index[:, None].expand(*self.shape[:-1], 1)).squeeze(-1)
+        return self.matrix.gather(-1, index[..., None].expand(*self.shape[:-1], 1)).squeeze(-1)
 
     def pulling(self) -> MatrixPull:
         """Something that takes dL/dC block by block."""
@@ -81,6 +81,10 @@ class MatrixPull:
 
     def take(self, rows: slice) -> None:
         """The rows are written."""
+
+    def scale(self, size: Tensor) -> None:
+        """All of it was ``size`` times too small."""
+        self.slope.mul_(size)
 
     def result(self) -> tuple[Tensor, ...]:
         """dL/d inputs."""
@@ -183,6 +187,11 @@ class FactorPull:
         self.to_q.addmm_(self.written.mT, self.p[rows], alpha=-1)
         if self.const:
             self.total += self.written.sum()
+
+    def scale(self, size: Tensor) -> None:
+        """All of it was ``size`` times too small."""
+        for part in (self.to_p, self.to_q, self.total):
+            part.mul_(size)
 
     def result(self) -> tuple[Tensor, ...]:
         """dL/dp and dL/dq."""

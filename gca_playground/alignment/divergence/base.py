@@ -13,6 +13,7 @@ from torch import Tensor
 
 from gca_playground._boundary import is_number
 from gca_playground._shapes import Matrix
+from gca_playground.alignment.goal import Goal
 from gca_playground.transport import Plan
 
 _MOST_EXPONENT = {torch.float32: 80.0, torch.float64: 600.0}
@@ -30,7 +31,7 @@ class Divergence:
     pairs_only: ClassVar[bool] = False
     sees_potentials: ClassVar[bool] = False
 
-    def __call__(self, target: Matrix, plan: Plan, *, offset: float = 1.0, data: Any = None) -> Tensor:
+    def __call__(self, target: Goal | Matrix, plan: Plan, *, offset: float = 1.0, data: Any = None) -> Tensor:
         """The value (...).
 
         Given: ``target`` (..., n, m) >= 0; ``offset``: the score of a pair is ``offset - C`` (1 for the cosine cost, 0
@@ -101,10 +102,10 @@ class Sum(Divergence):
         """Whether a term that counts depends on g itself."""
         return bool(self.demanding("sees_potentials"))
 
-    def __call__(self, target: Matrix, plan: Plan, *, offset: float = 1.0, data: Any = None) -> Tensor:
+    def __call__(self, target: Goal | Matrix, plan: Plan, *, offset: float = 1.0, data: Any = None) -> Tensor:
         """The weighted sum of the values; a term of weight 0 is not evaluated."""
         values = [weight * term(target, plan, offset=offset, data=data) for weight, term in self.parts if weight > 0]
-        return sum(values[1:], values[0]) if values else plan.log_u.sum(-1).to(plan.cost.dtype) * 0
+        return sum(values[1:], values[0]) if values else plan.log_u.sum(-1).to(plan.problem.dtype) * 0
 
     def terms(self) -> Iterator[tuple[float, Divergence]]:
         """Weights and terms."""
@@ -135,14 +136,17 @@ def weighted(weight: Tensor, potential: Tensor) -> Tensor:
     return torch.where(weight > 0, weight * potential, 0.0).sum(-1)
 
 
-def own_cost(target: Matrix, plan: Plan) -> Tensor:
-    """For pairs: the cost of each row and its partner (..., n), in units of epsilon."""
-    return torch.where(target > 0, plan.cost, 0.0).sum(-1, dtype=plan.problem.wide) / plan.temperature
+def log_ratio(goal: Goal, plan: Plan) -> Tensor:
+    """For pairs: ``log(K_ii v_i)`` of each row and its partner (..., n), K = exp(-C / epsilon)."""
+    own = plan.partner_cost(goal.partner).to(plan.problem.wide) / plan.temperature
+    return plan.log_v.gather(-1, goal.partner.expand(plan.log_v.shape)) - own
 
 
-def partner_values(target: Matrix, values: Tensor) -> Tensor:
-    """For pairs: to each row the value of the column it belongs to."""
-    return values.gather(-1, target.argmax(-1).expand(values.shape))
+def mass_of(plan: Plan) -> Tensor:
+    """``sum P`` (...), differentiable, in the precision of the potentials. Raises: ValueError where it is too large."""
+    log_rows = plan.log_u + plan.log_kernel_sums
+    check_exponent(log_rows, plan, "the mass of the plan", "make a side exact")
+    return log_rows.exp().sum(-1)
 
 
 def matrix_of(plan: Plan, *, power: int = 1) -> Matrix:
@@ -157,9 +161,10 @@ def matrix_of(plan: Plan, *, power: int = 1) -> Matrix:
 
 def check_exponent(exponent: Tensor, plan: Plan, what: str, cure: str) -> None:
     """Raises: ValueError that says which value leaves its type, and what to change."""
-    most, limit = exponent.detach().amax().item(), _MOST_EXPONENT[plan.cost.dtype]
+    most, limit = exponent.detach().amax().item(), _MOST_EXPONENT[plan.problem.dtype]
     if most > limit:
+        kind = str(plan.problem.dtype).removeprefix("torch.")
         raise ValueError(
-            f"{what} leaves {str(plan.cost.dtype).removeprefix('torch.')} at epsilon = {plan.epsilon:g}: its exponent "
-            f"must be <= {limit:g}, got {most:.4g}; raise epsilon or {cure}"
+            f"{what} leaves {kind} at epsilon = {plan.epsilon:g}: its exponent must be <= {limit:g}, "
+            f"got {most:.4g}; raise epsilon or {cure}"
         )

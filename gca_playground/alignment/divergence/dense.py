@@ -12,6 +12,7 @@ from torch import Tensor
 from gca_playground._boundary import as_float_tensor, is_number, near
 from gca_playground._shapes import Matrix
 from gca_playground.alignment.divergence.base import Divergence, check_exponent, matrix_of
+from gca_playground.alignment.goal import Goal, as_goal
 from gca_playground.transport import Plan
 
 
@@ -21,9 +22,9 @@ class TotalVariation(Divergence):
 
     name = "total_variation"
 
-    def __call__(self, target: Matrix, plan: Plan, *, offset: float = 1.0, data: Any = None) -> Tensor:
+    def __call__(self, target: Goal | Matrix, plan: Plan, *, offset: float = 1.0, data: Any = None) -> Tensor:
         """In [0, 1] for plans of the target's mass."""
-        return _a_row((target - matrix_of(plan)).abs()) / 2
+        return _a_row((as_goal(target).matrix - matrix_of(plan)).abs()) / 2
 
 
 @dataclass(frozen=True)
@@ -32,9 +33,9 @@ class Square(Divergence):
 
     name = "square"
 
-    def __call__(self, target: Matrix, plan: Plan, *, offset: float = 1.0, data: Any = None) -> Tensor:
+    def __call__(self, target: Goal | Matrix, plan: Plan, *, offset: float = 1.0, data: Any = None) -> Tensor:
         """The squared Frobenius distance, a row."""
-        return _a_row((target - matrix_of(plan, power=2)).square())
+        return _a_row((as_goal(target).matrix - matrix_of(plan, power=2)).square())
 
 
 @dataclass(frozen=True)
@@ -43,9 +44,9 @@ class InnerProduct(Divergence):
 
     name = "inner_product"
 
-    def __call__(self, target: Matrix, plan: Plan, *, offset: float = 1.0, data: Any = None) -> Tensor:
+    def __call__(self, target: Goal | Matrix, plan: Plan, *, offset: float = 1.0, data: Any = None) -> Tensor:
         """Minus the mass that lies where the target has it."""
-        return _a_row(-target * matrix_of(plan))
+        return _a_row(-as_goal(target).matrix * matrix_of(plan))
 
 
 @dataclass(frozen=True)
@@ -57,19 +58,19 @@ class Uniformity(Divergence):
 
     name = "uniformity"
 
-    def __call__(self, target: Matrix, plan: Plan, *, offset: float = 1.0, data: Any = None) -> Tensor:
+    def __call__(self, target: Goal | Matrix, plan: Plan, *, offset: float = 1.0, data: Any = None) -> Tensor:
         """Zero where all negatives hold the same mass."""
         if plan.fixed_mass is None:
             check_exponent(plan.log, plan, "the mass of the plan", "make a side exact")
         log = plan.log.to(plan.problem.wide)
-        negatives = (target == 0) & log.isfinite()
+        negatives = (as_goal(target).matrix == 0) & log.isfinite()
         count = negatives.sum((-2, -1)).to(log)
         some = count.clamp(min=1)
         log_mean = log.masked_fill(~negatives, -torch.inf).logsumexp((-2, -1)) - some.log()
         mean_log = torch.where(negatives, log, 0.0).sum((-2, -1)) / some
         gap = torch.where(count > 0, log_mean - mean_log, 0.0)
         arithmetic = torch.where(count > 0, log_mean, 0.0).exp()
-        return (count * arithmetic * gap / target.shape[-2]).to(plan.cost.dtype)
+        return (count * arithmetic * gap / plan.problem.shape[-2]).to(plan.problem.dtype)
 
 
 @dataclass(frozen=True)
@@ -94,19 +95,20 @@ class MMD(Divergence):
         if not is_number(self.bandwidth) or not 0 < self.bandwidth < math.inf:
             raise ValueError(f"bandwidth must be > 0 and finite, got {self.bandwidth!r}")
 
-    def __call__(self, target: Matrix, plan: Plan, *, offset: float = 1.0, data: Any = None) -> Tensor:
+    def __call__(self, target: Goal | Matrix, plan: Plan, *, offset: float = 1.0, data: Any = None) -> Tensor:
         """Raises: ValueError where the data are missing."""
         if not isinstance(data, tuple | list) or len(data) != 2:
             raise ValueError("the MMD compares in the space of the data, not of the embeddings: pass data=(x, y)")
-        n, m = plan.cost.shape[-2:]
+        n, m = plan.problem.shape[-2:]
+        matrix_of_pairs = as_goal(target).matrix
         gram_rows, gram_cols = self._gram(data[0], n, plan), self._gram(data[1], m, plan)
         if self.joint:
             share = plan.log.flatten(-2).softmax(-1).view_as(plan.log)
             moved = gram_rows @ share @ gram_cols
-            return (share * moved).sum((-2, -1)) - 2 * _a_row(target * moved)
+            return (share * moved).sum((-2, -1)) - 2 * _a_row(matrix_of_pairs * moved)
         matrix = matrix_of(plan, power=2)
         seen = matrix @ gram_cols
-        return _a_row(seen * matrix) / 2 - _a_row(target * seen)
+        return _a_row(seen * matrix) / 2 - _a_row(matrix_of_pairs * seen)
 
     def _gram(self, points: object, size: int, plan: Plan) -> Tensor:
         x = as_float_tensor(points, name="data").detach().to(plan.cost)

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from gca_playground._shapes import Matrix
-from gca_playground.alignment.divergence.base import Divergence, matrix_of, weighted
+from gca_playground.alignment.divergence.base import Divergence, mass_of, weighted
+from gca_playground.alignment.goal import Goal, as_goal
 from gca_playground.transport import EXACT, Plan, Trajectory
 
 
@@ -29,19 +30,13 @@ class KL(Divergence):
         if not isinstance(self.mass, bool):
             raise TypeError(f"mass must be True or False, got {self.mass!r}")
 
-    def __call__(self, target: Matrix, plan: Plan, *, offset: float = 1.0, data: Any = None) -> Tensor:
+    def __call__(self, target: Goal | Matrix, plan: Plan, *, offset: float = 1.0, data: Any = None) -> Tensor:
         """From the potentials: ``<T, log P> = <T 1, log u> + <T' 1, log v> - <T, C> / epsilon``."""
-        wide = plan.problem.wide
-        n = target.shape[-2]
-        cost = torch.where(target > 0, plan.cost, 0.0)
-        spent = (target * cost).sum((-2, -1), dtype=wide) / plan.temperature
-        rows, cols = target.sum(-1, dtype=wide), target.sum(-2, dtype=wide)
-        fitted = weighted(rows, plan.log_u) + weighted(cols, plan.log_v) - spent
-        value = torch.special.xlogy(target, target).sum((-2, -1), dtype=wide) - fitted
+        goal = as_goal(target)
+        value = goal.self_information(plan) - goal.fitted(plan) + goal.spent(plan) / plan.temperature
         if self.mass:
-            mass = matrix_of(plan).sum((-2, -1), dtype=wide) if plan.fixed_mass is None else plan.fixed_mass
-            value = value - rows.sum(-1) + mass
-        return (value / n).to(plan.cost.dtype)
+            value = value - goal.mass(plan) + (mass_of(plan) if plan.fixed_mass is None else plan.fixed_mass)
+        return (value / plan.problem.shape[-2]).to(plan.problem.dtype)
 
 
 @dataclass(frozen=True)
@@ -55,20 +50,20 @@ class FenchelYoung(Divergence):
 
     name = "fenchel_young"
 
-    def __call__(self, target: Matrix, plan: Plan, *, offset: float = 1.0, data: Any = None) -> Tensor:
+    def __call__(self, target: Goal | Matrix, plan: Plan, *, offset: float = 1.0, data: Any = None) -> Tensor:
         """Primal value of T minus dual value of the potentials; before convergence an upper bound of the gap."""
         problem, epsilon = plan.problem, plan.temperature
-        target = target.to(problem.wide)
+        target = as_goal(target).matrix.to(problem.wide)
         cost = torch.where(target > 0, plan.cost, 0.0)
         entropy = epsilon * (torch.special.xlogy(target, target) - target).sum((-2, -1))
         sides = ((problem.rows, target.sum(-1), plan.log_u), (problem.cols, target.sum(-2), plan.log_v))
         paid = (target * cost).sum((-2, -1)) + entropy
-        earned: Tensor | float = -epsilon * matrix_of(plan).sum((-2, -1), dtype=problem.wide)
+        earned: Tensor | float = -epsilon * mass_of(plan)
         for side, sums, log_scale in sides:
             constraint = EXACT if problem.total is not None and side is problem.rows else side.constraint
             paid = paid + constraint.charge(sums.expand_as(side.mass), side.mass).sum(-1)
             earned = earned + constraint.earned(epsilon * log_scale, side.mass).sum(-1)
-        return ((paid - earned) / target.shape[-2]).to(plan.cost.dtype)
+        return ((paid - earned) / target.shape[-2]).to(plan.problem.dtype)
 
 
 def kl(target: Matrix, plan: Plan) -> Tensor:

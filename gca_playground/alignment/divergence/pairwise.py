@@ -11,7 +11,8 @@ from torch import Tensor
 
 from gca_playground._boundary import is_number, near
 from gca_playground._shapes import Matrix
-from gca_playground.alignment.divergence.base import Divergence, check_exponent, own_cost, partner_values
+from gca_playground.alignment.divergence.base import Divergence, check_exponent, log_ratio
+from gca_playground.alignment.goal import Goal, as_goal
 from gca_playground.transport import Plan
 
 
@@ -40,14 +41,13 @@ class RINCE(Divergence):
         if self.kernel not in ("score", "cost"):
             raise ValueError(near(self.kernel, ("score", "cost"), what="kernel of rince"))
 
-    def __call__(self, target: Matrix, plan: Plan, *, offset: float = 1.0, data: Any = None) -> Tensor:
+    def __call__(self, target: Goal | Matrix, plan: Plan, *, offset: float = 1.0, data: Any = None) -> Tensor:
         """Raises: ValueError where the value is too large for its type (q / epsilon above 80 in float32)."""
         level = (offset if self.kernel == "score" else 0.0) / plan.temperature
-        own = own_cost(target, plan)
-        positive = self.q * (level - own + partner_values(target, plan.log_v))
+        positive = self.q * (level + log_ratio(as_goal(target), plan))
         everything = self.q * (level + plan.log_kernel_sums + math.log(self.lam))
         check_exponent(torch.maximum(positive, everything), plan, f"the RINCE value at q = {self.q:g}", "lower q")
-        return ((everything.expm1() - positive.expm1()) / self.q).mean(-1).to(plan.cost.dtype)
+        return ((everything.expm1() - positive.expm1()) / self.q).mean(-1).to(plan.problem.dtype)
 
 
 @dataclass(frozen=True)
@@ -66,11 +66,10 @@ class Tempered(Divergence):
         if not is_number(self.alpha) or not -1 <= self.alpha < math.inf:
             raise ValueError(f"alpha must be >= -1 and finite, got {self.alpha!r}")
 
-    def __call__(self, target: Matrix, plan: Plan, *, offset: float = 1.0, data: Any = None) -> Tensor:
+    def __call__(self, target: Goal | Matrix, plan: Plan, *, offset: float = 1.0, data: Any = None) -> Tensor:
         """Raises: ValueError where the value is too large for its type."""
-        own = own_cost(target, plan)
-        log_share = math.log(target.shape[-1]) + plan.log_u - own + partner_values(target, plan.log_v)
+        log_share = math.log(plan.problem.shape[-1]) + plan.log_u + log_ratio(as_goal(target), plan)
         exponent = -self.alpha * log_share
         check_exponent(exponent, plan, f"the tempered value at alpha = {self.alpha:g}", "lower alpha")
         value = exponent.expm1() / self.alpha if self.alpha else -log_share
-        return value.mean(-1).to(plan.cost.dtype)
+        return value.mean(-1).to(plan.problem.dtype)

@@ -1,0 +1,95 @@
+"""A target as a divergence sees it: a matrix, or pairs, which need none."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from gca_playground._shapes import Matrix
+from gca_playground.transport import Plan
+
+
+class Goal:
+    """What a divergence asks of its target: ``matrix`` T (..., n, m); for pairs ``partner`` (n,), each row's column."""
+
+    matrix: Matrix
+    partner: Tensor
+
+    def spent(self, plan: Plan) -> Tensor:
+        """``<T, C>`` (...), in the precision of the potentials."""
+        raise NotImplementedError
+
+    def fitted(self, plan: Plan) -> Tensor:
+        """``<T 1, log u> + <T' 1, log v>`` (...)."""
+        raise NotImplementedError
+
+    def self_information(self, plan: Plan) -> Tensor | float:
+        """``sum T log T`` (...)."""
+        raise NotImplementedError
+
+    def mass(self, plan: Plan) -> Tensor | float:
+        """``sum T`` (...)."""
+        raise NotImplementedError
+
+
+class Painted(Goal):
+    """A matrix. A pair of no mass may be forbidden, and an element of no mass may have any potential."""
+
+    def __init__(self, matrix: Matrix) -> None:
+        self.matrix = matrix
+        self.partner = matrix.argmax(-1)
+
+    def spent(self, plan: Plan) -> Tensor:
+        """On the support of T."""
+        cost = torch.where(self.matrix > 0, plan.cost, 0.0)
+        return (self.matrix * cost).sum((-2, -1), dtype=plan.problem.wide)
+
+    def fitted(self, plan: Plan) -> Tensor:
+        """From the marginals of T."""
+        wide = plan.problem.wide
+        sides = ((self.matrix.sum(-1, dtype=wide), plan.log_u), (self.matrix.sum(-2, dtype=wide), plan.log_v))
+        rows, cols = (torch.where(sums > 0, sums * scale, 0.0).sum(-1) for sums, scale in sides)
+        return rows + cols
+
+    def self_information(self, plan: Plan) -> Tensor:
+        """With 0 log 0 = 0."""
+        return torch.special.xlogy(self.matrix, self.matrix).sum((-2, -1), dtype=plan.problem.wide)
+
+    def mass(self, plan: Plan) -> Tensor:
+        """Of all entries."""
+        return self.matrix.sum((-2, -1), dtype=plan.problem.wide)
+
+
+class Pairing(Goal):
+    """Row i belongs to column ``partner_i``, each with mass 1: nothing n x n is needed."""
+
+    def __init__(self, partner: Tensor, like: Tensor) -> None:
+        self.partner, self.like = partner, like
+
+    @cached_property
+    def matrix(self) -> Matrix:  # type: ignore[override]
+        """The permutation as a matrix, for those who need it."""
+        return torch.nn.functional.one_hot(self.partner).to(self.like)
+
+    def spent(self, plan: Plan) -> Tensor:
+        """The cost of the pairs."""
+        return plan.partner_cost(self.partner).sum(-1, dtype=plan.problem.wide)
+
+    def fitted(self, plan: Plan) -> Tensor:
+        """Every element once."""
+        return plan.log_u.sum(-1) + plan.log_v.sum(-1)
+
+    def self_information(self, plan: Plan) -> float:
+        """``1 log 1``."""
+        return 0.0
+
+    def mass(self, plan: Plan) -> float:
+        """One a row."""
+        return float(len(self.partner))
+
+
+def as_goal(target: Goal | Tensor) -> Goal:
+    """A matrix as a goal; a goal as it is."""
+    return target if isinstance(target, Goal) else Painted(target)
