@@ -5,6 +5,7 @@ A row adds no code. ``gca.losses()`` shows the table, ``gca.loss(name, **knobs)`
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 
 from gca_playground._boundary import near
@@ -166,6 +167,25 @@ ALIASES = {"iot-total": "joint"}
 def losses() -> dict[str, NamedLoss]:
     """All named losses: name -> row with description, formula, reference and knobs."""
     return dict(LOSSES)
+
+
+def name_of(alignment: Alignment) -> str | None:
+    """The named loss of which an ``Alignment`` is a value with the fewest knobs turned; None where there is none."""
+    now = alignment.knobs()
+    turned = {name: _turned(row, now) for name, row in LOSSES.items()}
+    for name in sorted(turned, key=lambda name: len(turned[name])):
+        with contextlib.suppress(ValueError):  # knobs that do not go together there
+            if LOSSES[name].alignment.change(**turned[name]) == alignment:
+                return name
+    return None
+
+
+def _turned(row: NamedLoss, now: dict[str, object]) -> dict[str, object]:
+    """The open knobs of a row that are not at their first value; a target's own come with it."""
+    first = row.alignment.knobs()
+    open_knobs = [knob for knob in (*ALWAYS, *row.knobs) if now.get(knob) is not None and now[knob] != first[knob]]
+    inside = ("alpha", "beta", "scaled", "smoothing") if "target" in open_knobs else ()
+    return {knob: now[knob] for knob in open_knobs if knob not in inside}
 
 
 def row_name(name: object) -> str:

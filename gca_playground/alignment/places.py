@@ -8,7 +8,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from gca_playground.alignment.divergence import KL
 from gca_playground.alignment.loss import Alignment
+from gca_playground.alignment.named import LOSSES, name_of
 from gca_playground.transport import EXACT, FREE, Constraint, Soft
 
 _ANY = frozenset({"exact", "free", "soft", "bounded", "total"})
@@ -85,7 +87,13 @@ PLACES = (
 
 
 def place(alignment: Alignment) -> tuple[str, str]:
-    """The name of where an ``Alignment`` stands, and what it means, in words."""
+    """The name of where an ``Alignment`` stands, and what it means, in words.
+
+    The map is that of KL in one direction; anything else is called by its row in the table of named losses.
+    """
+    if alignment.divergence != KL() or (alignment.weight_rows, alignment.weight_cols) != (2.0, 0.0):
+        name = name_of(alignment)
+        return (name.upper(), LOSSES[name].description) if name else ("a mixture of your own", "no loss of this name")
     here = next(region for region in PLACES if region.contains(alignment))
     counted = "converged" if alignment.steps is None else f"{alignment.steps} half-step{'s' * (alignment.steps != 1)}"
     steps = str(alignment.steps) if "half-steps" in here.name else counted

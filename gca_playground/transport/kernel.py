@@ -29,6 +29,9 @@ METHODS = ("auto", "scaling", "log", "newton", "stream")
 REACH = {torch.float32: 30.0, torch.float64: 300.0}
 """How far, in log units, a scaling or a sum may be from 1 before the terms lost to underflow could count."""
 
+SMALL = 2**18
+"""Entries of a kernel that is kept in double precision whatever the cost's."""
+
 
 class Kernel:
     """What the loop asks for."""
@@ -72,7 +75,9 @@ class DenseKernel(Kernel):
         self.epsilon = epsilon
         self.method = method
         self.wide = wide
-        self.reach = REACH[cost.dtype]
+        # Where it costs nothing, rounding is kept out of the way of convergence.
+        self.kept = wide if cost.numel() <= SMALL else cost.dtype
+        self.reach = REACH[self.kept]
         self.least_sum = math.exp(-self.reach)
         self.matrix: Matrix | None = None
         self.exact_so_far: Tensor | None = None
@@ -146,7 +151,7 @@ class DenseKernel(Kernel):
         self.f0, self.g0 = f0, g0
         self.log_u0, self.log_v0 = f0 / self.epsilon, g0 / self.epsilon
         exponent = log_plan(f0, g0, self.cost, self.epsilon)
-        self.matrix = exponent.exp_().to(self.cost.dtype)
+        self.matrix = exponent.exp_().to(self.kept)
         return self.matrix
 
 

@@ -7,7 +7,9 @@ import math
 
 import pytest
 
+import gca_playground as gca
 from gca_playground import EXACT, FREE, Alignment, Bounded, Soft, place
+from gca_playground.alignment.named import name_of
 
 SIDES = [EXACT, FREE, Soft(0.3), Bounded(0.5, 2), Soft(1e9), Bounded(0, math.inf)]
 
@@ -57,3 +59,17 @@ def test_every_point_has_a_name_and_a_meaning(rows, cols):
 def test_cost_and_epsilon_do_not_move_you():
     names = {place(Alignment(cost=cost, epsilon=epsilon)) for cost in ("cosine", "dot") for epsilon in (0.1, 1.0)}
     assert len(names) == 1
+
+
+def test_every_named_loss_is_found_again_with_its_knobs_turned():
+    for name, row in gca.losses().items():
+        assert name_of(row.alignment) == name
+        assert name_of(row.alignment.change(epsilon=0.33, cost="dot")) == name
+    assert name_of(gca.losses()["gca-rince"].alignment.change(q=0.3, steps=3)) == "gca-rince"
+    assert name_of(gca.Alignment(divergence=gca.KL() + 1.0 * gca.Square())) is None
+
+
+def test_what_is_not_kl_one_way_is_called_by_its_row():
+    assert gca.place(gca.losses()["clip"].alignment)[0] == "CLIP"
+    assert gca.place(gca.losses()["gca-rince"].alignment)[0] == "GCA-RINCE"
+    assert gca.place(gca.Alignment(divergence="square", steps=2))[0] == "a mixture of your own"

@@ -132,10 +132,10 @@ def test_the_methods_agree(rows, cols, steps):
 
 def test_scaling_says_where_it_loses_digits():
     cost = gca.cosine_cost(randn(32, 4, seed=1), randn(32, 4, seed=2)).float()
-    with pytest.raises(ValueError, match=r"method='scaling' left its range at epsilon = 0.001: use method='auto'"):
-        gca.solve(cost, epsilon=1e-3, steps=20, method="scaling")
+    with pytest.raises(ValueError, match=r"method='scaling' left its range at epsilon = 0.0001: use method='auto'"):
+        gca.solve(cost, epsilon=1e-4, steps=20, method="scaling")
     for method in ("auto", "log"):
-        assert gca.solve(cost, epsilon=1e-3, steps=20, method=method).col_error < 1e-5
+        assert gca.solve(cost, epsilon=1e-4, steps=20, method=method).col_error < 1e-5
 
 
 @pytest.mark.parametrize("rho", [(0.2, 0.2), (0.05, 1.0), (10.0, 10.0), (0.5, 0.0)])

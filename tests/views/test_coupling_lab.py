@@ -16,11 +16,14 @@ import pytest
 import torch
 from ipywidgets.widgets.widget import _instances
 
+import gca_playground as gca
 from gca_playground import EXACT, FREE, Soft
 from gca_playground.views.figures import CLASS_COLOURS, LINE_BINS
-from gca_playground.views.labs import coupling
+from gca_playground.views.labs import coupling, words
 from gca_playground.views.labs.coupling import CouplingLab
+from gca_playground.views.labs.knobs import LOSSES_HERE, NO_NAME
 from gca_playground.views.labs.presets import PRESETS
+from gca_playground.views.labs.scene import codes_of
 from gca_playground.views.matrix_view import DIVERGING_LIGHT, NOWHERE, PLAN_LIGHT
 from gca_playground.views.theme import DARK, LIGHT
 from tests.oracles import picture
@@ -125,8 +128,9 @@ def test_converged_is_the_limit_of_many_half_steps(lab: CouplingLab, sides: tupl
 
 
 def test_no_patience_is_shown_as_such(lab: CouplingLab) -> None:
-    moved(lab, epsilon=1e-3, rows=100.0, cols=100.0, steps=None)
-    assert "2050, not converged" in lab.numbers.value
+    bounds = {"lo": 0.99, "hi": 1.01}
+    moved(lab, epsilon=1e-3, rows=bounds, cols=bounds, steps=None)
+    assert "250, not converged" in lab.numbers.value
     assert message(lab) == ""
 
 
@@ -280,9 +284,9 @@ def test_the_numbers_are_those_of_the_plan(lab: CouplingLab) -> None:
     plan = plans[2]
     assert float(table(lab)["column error"]) < 1e-12
     assert table(lab) == {
-        "loss KL(I ∥ P)": f"{picture.loss_of(lab.state):.3f}",
-        "after 1 half-step": f"{-np.log(np.diag(plans[1])).mean() - 1 + plans[1].sum() / N:.3f}",
-        "after 50": f"{-np.log(np.diag(plans[50])).mean() - 1 + plans[50].sum() / N:.3f}",
+        "loss": f"{picture.loss_of(lab.state):.3f}",
+        "KL after 1 half-step": f"{-np.log(np.diag(plans[1])).mean() - 1 + plans[1].sum() / N:.3f}",
+        "KL after 50": f"{-np.log(np.diag(plans[50])).mean() - 1 + plans[50].sum() / N:.3f}",
         "row error": f"{errors_by_hand(0.5, plan.sum(1), potentials[2][0]):.3f}",
         "column error": table(lab)["column error"],
         "mass": f"{plan.sum():.2f}",
@@ -655,7 +659,7 @@ def test_more_rows_than_columns_have_a_plan_and_no_loss() -> None:
     assert np.array_equal(shown(lab), expected(lab, picture.Views(z, w)))
     assert np.allclose(np.frombuffer(lab.matrix.row_bars, "<f4"), 1)
     assert "undefined" in lab.formula.value and lab.matrix.outline == b""
-    assert table(lab)["loss KL(I ∥ P)"] == "–"
+    assert table(lab)["loss"] == "–"
     lab.matrix.hover = (6, -1)
     assert re.fullmatch(r"row 6, class d: P = 0\.\d+ to column \d, class [abcd]", lab.matrix.caption)
     before = seen(lab)
@@ -669,7 +673,7 @@ def test_more_rows_than_columns_have_a_plan_and_no_loss() -> None:
 
 def test_a_single_pair() -> None:
     lab = CouplingLab([[1.0, 2.0]], [[2.0, 1.0]], labels=["x"])
-    assert shown(lab).tolist() == [[255]] and table(lab)["loss KL(I ∥ P)"] == "0.000"
+    assert shown(lab).tolist() == [[255]] and table(lab)["loss"] == "0.000"
     lab.matrix.hover = (0, 0)
     assert lab.matrix.caption == "row 0, class x → column 0, class x: P = 1.000"
     lab.matrix.hover = (0, -1)
@@ -888,3 +892,48 @@ def test_every_control_has_a_name(lab: CouplingLab) -> None:
         spoken = getattr(knob.control, "label", "") or getattr(knob.control, "description", "")
         assert spoken or name == "view"
     assert all(button.tooltip for button in lab.buttons.values())
+
+
+# named losses and targets
+
+
+@pytest.mark.parametrize("name", LOSSES_HERE)
+def test_every_named_loss_is_a_start(lab: CouplingLab, name: str) -> None:
+    lab.knobs["loss"].control.value = "joint"
+    lab.knobs["loss"].control.value = name
+    assert message(lab) == "" and lab.knobs["loss"].control.value == name
+    alignment, labels = lab.scene.alignment, codes_of(lab.scene.cloud)
+    z, w = lab.scene.cloud.z.clone().requires_grad_(), lab.scene.cloud.w
+    loss = gca.loss(name, epsilon=alignment.epsilon, cost=alignment.cost)(z, w, labels=labels)
+    assert f"<b>{words.number(loss.item())}</b>" in lab.formula.value
+    turn(lab, "view", "gradient")
+    assert message(lab) == ""
+    cost = lab.scene.cost.clone().requires_grad_()
+    (slope,) = torch.autograd.grad(alignment.of_cost(cost, labels=labels), cost)
+    # A limit is reached to its tolerance.
+    assert np.allclose(lab.scene.gradient, -len(cost) * slope.numpy(), rtol=1e-4, atol=1e-5)
+
+
+def test_a_target_moves_the_loss_the_outline_and_the_formula(lab: CouplingLab) -> None:
+    turn(lab, "loss", "gca-ince")
+    before, outline = lab.scene.loss, lab.matrix.outline
+    turn(lab, "target", "classes")
+    assert message(lab) == "" and lab.scene.loss != before and "<b>T</b>" in lab.formula.value
+    assert lab.state["alignment"]["target"] == "classes" and lab.matrix.outline != outline
+    assert CouplingLab.from_state(lab.state).scene.loss == pytest.approx(lab.scene.loss)
+    turn(lab, "target", "pairs")
+    assert lab.scene.loss == pytest.approx(before) and lab.matrix.outline == outline
+
+
+def test_a_loss_of_pairs_refuses_another_target_in_words(lab: CouplingLab) -> None:
+    turn(lab, "loss", "rince")
+    before = seen(lab)
+    lab.knobs["target"].control.value = "classes"
+    assert "rince is defined for pairs only" in message(lab) and seen(lab) == before
+
+
+def test_a_point_without_a_name_says_so(lab: CouplingLab) -> None:
+    moved(lab, rows=0.3, cols="exact", steps=7)
+    assert lab.knobs["loss"].control.value == NO_NAME
+    turn(lab, "loss", "infonce")
+    assert lab.state["alignment"]["steps"] == 1

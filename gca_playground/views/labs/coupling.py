@@ -17,7 +17,7 @@ from gca_playground.views.controls import CopyButton, Player
 from gca_playground.views.export import ExportButton
 from gca_playground.views.labs import words
 from gca_playground.views.labs.address import link, served_by_voila
-from gca_playground.views.labs.knobs import Knob, data_knobs, family_knobs, view_knob
+from gca_playground.views.labs.knobs import Knob, data_knobs, family_knobs, loss_knobs, view_knob
 from gca_playground.views.labs.lab import Lab, box, opened_at_the_end, text
 from gca_playground.views.labs.pictures import CloudPicture, CurvePicture
 from gca_playground.views.labs.presets import PRESETS, START
@@ -125,7 +125,7 @@ class CouplingLab(Lab):
             guard=self.guard,
             description="save this picture, or the data, as a file",
         )
-        self.knobs = data_knobs(OWN if self._own else None) | family_knobs() | view_knob()
+        self.knobs = data_knobs(OWN if self._own else None) | loss_knobs() | family_knobs() | view_knob()
         self.buttons = self._make_buttons()
         self._connect()
         self.fill(
@@ -172,7 +172,7 @@ class CouplingLab(Lab):
         return box(
             "controls",
             text("section", "the family"),
-            *(control[name] for name in ("epsilon", "rows", "cols", "steps", "total")),
+            *(control[name] for name in ("loss", "epsilon", "rows", "cols", "steps", "total", "target")),
             box("buttons", self.player, *actions),
             *presets,
             text("section", "data"),
@@ -287,6 +287,7 @@ class CouplingLab(Lab):
         """The matrix first: it is what the eye follows."""
         scene = self.scene
         self._draw_matrix()
+        self._outline_target()
         self.clouds.show_plan(scene)
         self.curves.show(scene)
         self.formula.value = words.formula(scene.alignment, scene.loss)
@@ -318,8 +319,12 @@ class CouplingLab(Lab):
         cloud = self.scene.cloud
         self.clouds.show_cloud(cloud, dark=self.theme.dark)
         self.told.value = f"embedding: {cloud.told}"
-        paired = np.arange(len(cloud.z) if len(cloud.z) == len(cloud.w) else 0)
-        self.matrix.set_outline(np.stack([paired, paired], 1))
+
+    def _outline_target(self) -> None:
+        """The cells that a row wants most; not where they are blocks, which an outline would cover."""
+        target = self.scene.target if self.scene.paired else np.zeros((0, 1))
+        wanted = np.argwhere((target > 0) & (target >= target.max(1, keepdims=True)))
+        self.matrix.set_outline(wanted if len(wanted) <= len(target) else wanted[:0])
 
     def _dress(self) -> None:
         self.clouds.dress(self.scene.cloud, dark=self.theme.dark)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import ipywidgets as widgets
 
+from gca_playground.alignment.named import LOSSES, name_of
 from gca_playground.learning import datasets
 from gca_playground.transport import COSTS, Soft
 from gca_playground.views.controls import Slider, log_stops, relaxation_stops, step_stops
@@ -21,13 +22,13 @@ SIZES = (1, 2, 4, 8, 16, 32, 48, 64, 96, 128, 160, 192, 224, MOST_POINTS)
 
 
 class Knob(NamedTuple):
-    """A control, how its value is read off a state, and how a new value changes the state."""
+    """A control, how its value is read off the state of a lab, and how a new value changes that state."""
 
     control: Any
-    read: Callable[[State], Any]
-    write: Callable[[State, Any], State]
+    read: Callable[[Any], Any]
+    write: Callable[[Any, Any], Any]
 
-    def show(self, state: State) -> None:
+    def show(self, state: Any) -> None:
         """Move the control to the state's value, or to the nearest that it can show."""
         value = self.read(state)
         if isinstance(self.control, Slider) and isinstance(value, int | float):
@@ -77,6 +78,29 @@ def _sample_knobs() -> dict[str, Knob]:
             widgets.IntText(description="seed"),
             lambda state: state.choice.seed,
             lambda state, seed: state.choose(seed=seed),
+        ),
+    }
+
+
+NO_NAME = "another point of the family"
+"""What the list of losses shows where no row of the table has the knobs that are set."""
+
+LOSSES_HERE = [name for name, row in LOSSES.items() if row.alignment.layout == "two_views" and "mmd" not in name]
+"""Those of two views; a stacked batch, or a loss that compares the data behind the points, has no place here."""
+
+
+def loss_knobs() -> dict[str, Knob]:
+    """Where to start, by name, and which matching is wanted."""
+    return {
+        "loss": Knob(
+            widgets.Dropdown(options=[*LOSSES_HERE, NO_NAME], description="loss"),
+            lambda state: name_of(state.alignment) or NO_NAME,
+            lambda state, name: state if name == NO_NAME else state.with_loss(name),
+        ),
+        "target": Knob(
+            widgets.Dropdown(options=["pairs", "smoothed", "classes", "domains"], description="target"),
+            lambda state: NOTHING if state.alignment.target.name == "given" else state.alignment.target.name,
+            lambda state, name: state.align(target=name),
         ),
     }
 

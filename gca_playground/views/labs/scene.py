@@ -21,7 +21,7 @@ from gca_playground._boundary import as_count, near
 from gca_playground.alignment import Alignment, kl_along
 from gca_playground.learning import datasets
 from gca_playground.learning.embedding import embed, flat, two_views
-from gca_playground.transport import ConvergenceWarning, Plan
+from gca_playground.transport import ConvergenceWarning, Plan, solve
 from gca_playground.views import figures
 
 MOST_POINTS = 256
@@ -30,7 +30,7 @@ MOST_POINTS = 256
 SHOWN_STEPS = 50
 """The half-steps that the curves show and the slider reaches."""
 
-PATIENCE = 2000
+PATIENCE = 200
 """Half-steps a lab waits for convergence before it shows what there is, with the error it has."""
 
 OWN = "yours"
@@ -161,7 +161,7 @@ class Scene:
     @cached_property
     def path(self) -> Plan | None:
         """The run of 50 half-steps that the curves show; None where there are no half-steps."""
-        return None if self.alignment.total else _path(self.alignment, self.cost)
+        return None if self.alignment.total else _path(self.cloud, self.alignment, self.cost)
 
     @cached_property
     def paired(self) -> bool:
@@ -169,16 +169,26 @@ class Scene:
         return self.cost.shape[0] == self.cost.shape[1]
 
     @cached_property
+    def target(self) -> np.ndarray:
+        """T (n, m), as it is judged."""
+        return self.alignment.target_of(self.plan, labels=codes_of(self.cloud)).numpy()
+
+    @cached_property
     def loss(self) -> float | None:
-        """``D(T | P)`` in nats a row; None where the target does not exist."""
-        return self.alignment.value(self.plan).item() if self.paired else None
+        """The loss, with KL in nats a row; None where the target does not exist."""
+        if not self.paired:
+            return None
+        if self.alignment.ways() == [("rows", 2.0)]:
+            return self.alignment.value(self.plan, labels=codes_of(self.cloud)).item()
+        with patience():
+            return self.alignment.of_cost(self.cost, labels=codes_of(self.cloud), **_options(self.alignment)).item()
 
     @cached_property
     def kl(self) -> np.ndarray | None:
         """``KL(T | P_k)`` after k = 0 .. 50 half-steps."""
         if self.path is None or not self.paired:
             return None
-        return kl_along(self.alignment.target_of(self.path), self.path).numpy()
+        return kl_along(torch.as_tensor(self.target), self.path).numpy()
 
     @cached_property
     def matrix(self) -> np.ndarray:
@@ -198,8 +208,8 @@ class Scene:
         if not self.paired:
             raise ValueError("the gradient needs a loss, and pairs need as many rows as columns")
         cost = self.cost.clone().requires_grad_()
-        with _patience():
-            loss = self.alignment.value(self.alignment.plan_of(cost, **_options(self.alignment, self.plan)))
+        with patience():
+            loss = self.alignment.of_cost(cost, labels=codes_of(self.cloud), **_options(self.alignment))
         (gradient,) = torch.autograd.grad(loss, cost)
         return (-len(cost) * gradient).numpy()
 
@@ -211,14 +221,14 @@ def make_scene(cloud: Cloud, alignment: Alignment, before: Scene | None = None) 
     """
     cost = alignment.lazy_cost(cloud.z, cloud.w).matrix()
     if alignment.total:
-        return Scene(cloud, alignment, cost, alignment.plan_of(cost))
+        return Scene(cloud, alignment, cost, alignment.plan_of(cost, labels=codes_of(cloud)))
     path = _same_path(before, cloud, alignment)
     if alignment.steps is None or alignment.steps > SHOWN_STEPS:
-        path = path or _path(alignment, cost)
-        with _patience():
-            plan = alignment.plan_of(cost, **_options(alignment, path))
+        path = path or _path(cloud, alignment, cost)
+        with patience():
+            plan = alignment.plan_of(cost, labels=codes_of(cloud), **_options(alignment, path))
     else:
-        plan = path.at(alignment.steps) if path else alignment.plan_of(cost)
+        plan = path.at(alignment.steps) if path else alignment.plan_of(cost, labels=codes_of(cloud))
     scene = Scene(cloud, alignment, cost, plan)
     if path:
         vars(scene)["path"] = path
@@ -231,16 +241,29 @@ def _same_path(before: Scene | None, cloud: Cloud, alignment: Alignment) -> Plan
     return before.path if before.alignment.change(steps=alignment.steps) == alignment else None
 
 
-def _path(alignment: Alignment, cost: Tensor) -> Plan:
-    return alignment.change(steps=SHOWN_STEPS).plan_of(cost)
+def _path(cloud: Cloud, alignment: Alignment, cost: Tensor) -> Plan:
+    options = alignment.constraints() | {"steps": SHOWN_STEPS}
+    fitted = alignment.fitted(cost, labels=codes_of(cloud)) if cost.shape[0] == cost.shape[1] else None
+    masses = (None, None) if fitted is None else (fitted.a, fitted.b)
+    return solve(cost, a=masses[0], b=masses[1], **options)
 
 
-def _options(alignment: Alignment, start: Plan) -> dict[str, Any]:
+def codes_of(cloud: Cloud) -> Tensor | None:
+    """The classes of the rows as numbers, for a target that asks for them."""
+    if cloud.labels is None:
+        return None
+    rank = {kind: k for k, kind in enumerate(figures.kinds_of(cloud.labels))}
+    return torch.tensor([rank[label] for label in cloud.labels])
+
+
+def _options(alignment: Alignment, start: Plan | None = None) -> dict[str, Any]:
     """How a lab solves to convergence: from where it is, and not for ever."""
-    return {} if alignment.total or alignment.steps is not None else {"init": start, "max_steps": PATIENCE}
+    if alignment.total or alignment.steps is not None:
+        return {}
+    return {"max_steps": PATIENCE} | ({} if start is None else {"init": start})
 
 
-class _patience(warnings.catch_warnings):
+class patience(warnings.catch_warnings):
     """A lab shows the error that is left; it need not be warned of it."""
 
     def __enter__(self) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from gca_playground._boundary import near
-from gca_playground.alignment import Alignment
+from gca_playground.alignment import LOSSES, Alignment
 from gca_playground.transport import Bounded, Constraint
 from gca_playground.views.labs.scene import OWN, Choice
 
@@ -67,6 +67,11 @@ class State:
         choice = Choice(name=name, seed=old.seed, n=old.n, mismatched=old.mismatched)
         return replace(self.align(cost=choice.natural_cost), choice=choice)
 
+    def with_loss(self, name: str) -> State:
+        """A named loss as it stands in the table; cost and temperature stay."""
+        now = self.alignment
+        return replace(self, alignment=LOSSES[name].alignment.change(cost=now.cost, epsilon=now.epsilon))
+
     def with_total(self, total: bool) -> State:
         """The total mass only; or back to exact sides and one half-step."""
         return self.align(total=True) if total else self.align(total=False, steps=1)
@@ -84,14 +89,17 @@ def rho(side: Constraint | None) -> float | None:
 
 def script(state: State) -> str:
     """A plain script that computes the plan of a state and draws it."""
-    knobs = {name: value for name, value in state.alignment.to_dict().items() if value is not None}
+    first = Alignment(rows="exact", cols="exact").to_dict()
+    always = ("cost", "epsilon", "rows", "cols", "steps")
+    found = state.alignment.to_dict().items()
+    knobs = {name: value for name, value in found if value is not None and (name in always or value != first[name])}
     return (
         "import gca_playground as gca\n"
         "\n"
         f"{_data_lines(state.choice)}"
         f"alignment = gca.Alignment.from_dict({knobs!r})\n"
-        "plan = alignment.plan(z.double(), w.double())\n"
-        'print(f"loss {alignment.value(plan):.6f}")\n'
+        "plan = alignment.plan(z.double(), w.double(), labels=labels)\n"
+        'print(f"loss {alignment(z.double(), w.double(), labels=labels):.6f}")\n'
         "*ends, drawn = gca.flat(z, w, labels, labels_w=labels_w)\n"
         "gca.figures.coupling(plan, ends, labels, labels_w=labels_w).show()\n"
     )

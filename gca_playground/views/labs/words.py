@@ -32,11 +32,37 @@ def exports(view: str) -> list[tuple[str, str, str]]:
 
 def formula(alignment: Alignment, loss: float | None) -> str:
     """The loss as one sentence of HTML with the current numbers in it."""
-    value = "undefined (pairs need n = m)" if loss is None else f"<b>{number(loss)}</b>"
-    return f"loss = KL(<b>I</b> ∥ P),&ensp; P = {_plan(alignment)} &ensp;=&ensp; {value}"
+    value = "undefined (the target needs n = m)" if loss is None else f"<b>{number(loss)}</b>"
+    return f"loss = {divergence_formula(alignment)},&ensp; P = {plan_formula(alignment)} &ensp;=&ensp; {value}"
 
 
-def _plan(alignment: Alignment) -> str:
+_DIVERGENCES = {
+    "kl": "KL({T} ∥ P)",
+    "fenchel_young": "FY({T} ∥ P)",
+    "rince": "RINCE(P; q = <b>{q:g}</b>, λ = <b>{lam:g}</b>)",
+    "total_variation": "TV({T}, P)",
+    "square": "|{T} − P|²",
+    "inner_product": "−⟨{T}, P⟩",
+    "tempered": "tempered(P; α = <b>{alpha:g}</b>)",
+    "uniformity": "KL(Q̄ ∥ P) on negatives",
+    "mmd": "MMD({T}, P)",
+}
+
+
+def divergence_formula(alignment: Alignment) -> str:
+    """How the plan is judged, as HTML; a term of weight 0 is left out."""
+    target = {"pairs": "<b>I</b>"}.get(alignment.target.name, "<b>T</b>")
+    parts = []
+    for weight, term in alignment.divergence.terms():
+        if weight:
+            word = _DIVERGENCES[term.name].format(T=target, **term.knobs())
+            parts.append(word if weight == 1 else f"<b>{weight:g}</b> {word}")
+    both = "" if len(alignment.ways()) == 1 else ", both ways"
+    return (" + ".join(parts) or "0") + both
+
+
+def plan_formula(alignment: Alignment) -> str:
+    """How the plan is made, with its numbers, as HTML."""
     kernel = f"exp(−C/<b>{alignment.epsilon:g}</b>)"
     if alignment.total:
         return f"{kernel} scaled to the total mass n"
@@ -67,9 +93,9 @@ def pill(alignment: Alignment) -> tuple[str, str]:
 def readouts(scene: Scene) -> list[tuple[str, str]]:
     """Names and numbers of the table."""
     plan = scene.plan
-    rows = [("loss KL(I ∥ P)", _maybe(scene.loss))]
+    rows = [("loss", _maybe(scene.loss))]
     if scene.kl is not None:
-        rows += [("after 1 half-step", number(scene.kl[1])), ("after 50", number(scene.kl[-1]))]
+        rows += [("KL after 1 half-step", number(scene.kl[1])), ("KL after 50", number(scene.kl[-1]))]
     if scene.alignment.total:
         rows.append(("error of the total mass", number(plan.row_error)))
     else:
