@@ -3,9 +3,37 @@
 They compare with the reference, explain the difference, and never raise.
 """
 
+from gca_playground.check.gaussian import joint_encoders, recover_correlations, two_sided_law
+from gca_playground.check.gradients import adjoint, implicit_gradient
+from gca_playground.check.infonce import infonce, infonce_gradient, nt_xent
+from gca_playground.check.keep_going import hub, hub_bias, kl_drop, rising_target
 from gca_playground.check.matching import blur, cost_matrix
+from gca_playground.check.relaxations import alignment_uniformity, outer_step, three_plans
 from gca_playground.check.sinkhorn import half_step, sinkhorn
 from gca_playground.check.start import find_the_collapse, steps_to_balance
 from gca_playground.check.verdict import Verdict
 
-__all__ = ["Verdict", "blur", "cost_matrix", "find_the_collapse", "half_step", "sinkhorn", "steps_to_balance"]
+__all__ = [
+    "Verdict",
+    "adjoint",
+    "alignment_uniformity",
+    "blur",
+    "cost_matrix",
+    "find_the_collapse",
+    "half_step",
+    "hub",
+    "hub_bias",
+    "implicit_gradient",
+    "infonce",
+    "infonce_gradient",
+    "joint_encoders",
+    "kl_drop",
+    "nt_xent",
+    "outer_step",
+    "recover_correlations",
+    "rising_target",
+    "sinkhorn",
+    "steps_to_balance",
+    "three_plans",
+    "two_sided_law",
+]
