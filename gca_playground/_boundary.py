@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import numbers
 from collections.abc import Iterable
 
 import torch
@@ -14,8 +15,8 @@ from torch import Tensor
 
 
 def is_number(value: object) -> bool:
-    """Whether this is a plain number; True and False are not."""
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    """Whether this is a real number, Python's or numpy's; True and False are none."""
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
 
 
 def as_float_tensor(value: object, *, name: str) -> Tensor:

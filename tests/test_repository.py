@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import shutil
 import subprocess
 import sys
 import tomllib
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import pytest
@@ -78,8 +80,13 @@ def test_files_that_the_pages_point_to_exist(page):
 def test_the_python_in_the_readme_runs():
     blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     assert blocks
+    printed = []
     for block in blocks:
-        exec(compile(block, "README.md", "exec"), {})
+        with redirect_stdout(io.StringIO()) as out:
+            exec(compile(block, "README.md", "exec"), {})
+        printed.append(out.getvalue())
+    (margin,) = re.findall(r"([+-][\d.]+) by training", "".join(printed))
+    assert float(margin) > 0.02
 
 
 # ------------------------------------------------------------------------------------------ floors

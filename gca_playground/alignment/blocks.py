@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -24,7 +25,7 @@ class Blocks(Target):
     ``infeasible`` says.
     """
 
-    masses: tuple[tuple[float, ...], ...] = ((0.0,),)
+    masses: Any = ((0.0,),)  # written as lists too, kept as tuples
     pair: float = 1.0
     smoothing: float = 0.0
     name = "blocks"

@@ -42,7 +42,7 @@ class NamedLoss:
 
 
 SHI = "Shi, Zhang, Zhen, Fan and Yan, ICML 2023"
-CHEN = "Chen, Lin, Muneton, Azabou, Caraman, Zhu and others, NeurIPS 2024 (GCA)"
+CHEN = "Chen, Lin, Liu, Xiao and Dyer, NeurIPS 2024 (GCA)"
 BAPTISTA = "Baptista, Stuart and Tran, 2025"
 
 LOSSES: dict[str, NamedLoss] = {
