@@ -131,11 +131,6 @@ class Sum(Divergence):
         return [{"weight": weight, "name": term.name, **term.knobs()} for weight, term in self.parts]
 
 
-def weighted(weight: Tensor, potential: Tensor) -> Tensor:
-    """``<weight, potential>``, where an element of weight 0 may have any potential."""
-    return torch.where(weight > 0, weight * potential, 0.0).sum(-1)
-
-
 def log_ratio(goal: Goal, plan: Plan) -> Tensor:
     """For pairs: ``log(K_ii v_i)`` of each row and its partner (..., n), K = exp(-C / epsilon)."""
     own = plan.partner_cost(goal.partner).to(plan.problem.wide) / plan.temperature

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from gca_playground._shapes import Matrix
-from gca_playground.alignment.divergence.base import Divergence, mass_of, weighted
+from gca_playground.alignment.divergence.base import Divergence, mass_of
 from gca_playground.alignment.goal import Goal, as_goal
 from gca_playground.transport import EXACT, Plan, Trajectory
 
@@ -79,7 +79,12 @@ def kl_along(target: Matrix, plan: Plan) -> Tensor:
     path: Trajectory = plan.trajectory
     wide = target.to(path.f.dtype)
     cost = torch.where(wide > 0, plan.cost.detach(), 0.0)
-    fitted = weighted(wide.sum(-1), path.f) + weighted(wide.sum(-2), path.g) - (wide * cost).sum((-2, -1))
+    fitted = _weighted(wide.sum(-1), path.f) + _weighted(wide.sum(-2), path.g) - (wide * cost).sum((-2, -1))
     mass = path.log_row_sums.exp().sum(-1)
     own = torch.special.xlogy(wide, wide).sum((-2, -1)) - wide.sum((-2, -1))
     return (own - fitted / plan.epsilon + mass) / target.shape[-2]
+
+
+def _weighted(weight: Tensor, potential: Tensor) -> Tensor:
+    """``<weight, potential>``, where an element of weight 0 may have any potential."""
+    return torch.where(weight > 0, weight * potential, 0.0).sum(-1)

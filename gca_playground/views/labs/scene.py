@@ -224,15 +224,22 @@ def make_scene(cloud: Cloud, alignment: Alignment, before: Scene | None = None) 
         return Scene(cloud, alignment, cost, alignment.plan_of(cost, labels=codes_of(cloud)))
     path = _same_path(before, cloud, alignment)
     if alignment.steps is None or alignment.steps > SHOWN_STEPS:
-        path = path or _path(cloud, alignment, cost)
         with patience():
-            plan = alignment.plan_of(cost, labels=codes_of(cloud), **_options(alignment, path))
+            plan = alignment.plan_of(
+                cost, labels=codes_of(cloud), **_options(alignment, _start(before, cloud, alignment))
+            )
     else:
         plan = path.at(alignment.steps) if path else alignment.plan_of(cost, labels=codes_of(cloud))
     scene = Scene(cloud, alignment, cost, plan)
     if path:
         vars(scene)["path"] = path
     return scene
+
+
+def _start(before: Scene | None, cloud: Cloud, alignment: Alignment) -> Plan | None:
+    """The plan that was on show, whose potentials are near those that are sought."""
+    near_by = before is not None and before.cloud is cloud and before.alignment.cost == alignment.cost
+    return before.plan if before is not None and near_by and not before.alignment.total else None
 
 
 def _same_path(before: Scene | None, cloud: Cloud, alignment: Alignment) -> Plan | None:

@@ -105,7 +105,8 @@ def readouts(scene: Scene) -> list[tuple[str, str]]:
         ("entropy, a row", number(float(plan.entropy) / len(plan.matrix))),
     ]
     if scene.alignment.steps is None and not scene.alignment.total:
-        rows.append(("half-steps taken", f"{plan.steps + 50}{'' if plan.converged else ', not converged'}"))
+        how = "" if plan.converged else ", not converged"
+        rows.append(("half-steps, from where it was", f"{plan.steps}{how}"))
     return rows
 
 
