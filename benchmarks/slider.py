@@ -58,7 +58,7 @@ def table(rounds: int) -> str:
         "",
         "Processor time in ms, median (and 90th percentile), n = 256, float64.",
         f"{machine.described()}.",
-        "`plan`: the matrix and its marginals, which are drawn first; `curves`: these and all 50 half-steps of the curves;",
+        "`plan`: the matrix and its marginals, which are drawn first; `curves`: these and all 50 half-steps;",
         "`lab`: all that the lab computes and sends to the browser. Target for `curves`: a median of 5 ms.",
         "",
         "| start | slider | plan | curves | lab |",

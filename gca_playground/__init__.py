@@ -51,7 +51,7 @@ if TYPE_CHECKING:
         squared_euclidean_cost,
     )
     from gca_playground.views import figures
-    from gca_playground.views.labs import CouplingLab, TrainingLab
+    from gca_playground.views.labs import CouplingLab, GaussianLab, TargetLab, TrainingLab
     from gca_playground.views.labs.link import app
 
 __version__ = "0.1.0"
@@ -99,7 +99,7 @@ _HOMES = {
         "solve",
         "squared_euclidean_cost",
     ),
-    "gca_playground.views.labs": ("CouplingLab", "TrainingLab"),
+    "gca_playground.views.labs": ("CouplingLab", "GaussianLab", "TargetLab", "TrainingLab"),
     "gca_playground.views.labs.link": ("app",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
@@ -117,12 +117,14 @@ __all__ = [
     "CouplingLab",
     "DotCost",
     "FenchelYoung",
+    "GaussianLab",
     "InnerProduct",
     "Loss",
     "Plan",
     "Soft",
     "Square",
     "SquaredEuclideanCost",
+    "TargetLab",
     "Tempered",
     "TotalVariation",
     "TrainingLab",

@@ -5,6 +5,7 @@ Python turns numbers into levels 0..255; the browser only looks the colours up.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import anywidget
@@ -62,7 +63,8 @@ class MatrixView(anywidget.AnyWidget):
 
     `show` draws; `highlight = (row, column)` lights a row, a column or both (-1 is none); the browser answers
     with `hover`, the cell under the pointer or the arrow keys. `caption` stands below the picture,
-    `aria_text` is the sentence for those who do not see it.
+    `aria_text` is the sentence for those who do not see it. Where it is `paintable`, the pointer held
+    down, Enter and the space bar paint cells: see `on_paint`.
     """
 
     _esm = static_text("keys.js", "common.js", "dark.js", "matrix_view.js")
@@ -80,6 +82,19 @@ class MatrixView(anywidget.AnyWidget):
     hover = t.Tuple(t.Int(), t.Int(), default_value=NOWHERE).tag(sync=True)
     caption = t.Unicode().tag(sync=True)
     aria_text = t.Unicode("matrix").tag(sync=True)
+    paintable = t.Bool(False, help="whether pressing on cells paints them").tag(sync=True)
+
+    def on_paint(self, callback: Callable[[int, int, bool], object]) -> None:
+        """Call ``callback(row, column, first)`` for a cell that is painted: the first of a stroke, or one after it."""
+
+        def told(_: Any, content: Any, __: Any) -> None:
+            if not isinstance(content, dict) or content.get("type") != "paint" or not self.paintable:
+                return
+            row, col = content["cell"]
+            if 0 <= row < self.shape[0] and 0 <= col < self.shape[1]:
+                callback(row, col, bool(content["first"]))
+
+        self.on_msg(told)
 
     def show(
         self,

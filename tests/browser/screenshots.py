@@ -39,18 +39,27 @@ class Shot(NamedTuple):
     state: str
     dark: bool = False
     width: int = 1280
+    lab: str = "CouplingLab"
+    steps: int = 0
 
 
 DIGITS = "{}"
 GCA = '{"alignment": {"epsilon": 0.1, "steps": 8}}'
 HUBS = '{"data": {"name": "hubs", "n": 64}, "alignment": {"epsilon": 0.1, "steps": 1}}'
 GRADIENT = '{"data": {"name": "hubs", "n": 64}, "alignment": {"epsilon": 0.1, "steps": 1}, "view": "gradient"}'
+RING = "gca.TrainingLab.presets[0].state.to_dict()"
+RESCUED = "gca.TrainingLab.presets[3].state.to_dict()"
 SHOTS = (
     Shot("coupling-light", DIGITS),
     Shot("coupling-dark", GCA, dark=True),
     Shot("coupling-hubs", HUBS),
     Shot("coupling-hubs-gradient-dark", GRADIENT, dark=True),
     Shot("coupling-phone", DIGITS, width=390),
+    Shot("training-light", RING, lab="TrainingLab", steps=100),
+    Shot("training-compare-dark", RESCUED, dark=True, lab="TrainingLab", steps=240),
+    Shot("training-phone", RESCUED, width=390, lab="TrainingLab", steps=60),
+    Shot("target-light", DIGITS, lab="TargetLab", steps=100),
+    Shot("target-phone", DIGITS, dark=True, width=390, lab="TargetLab", steps=60),
 )
 
 
@@ -67,7 +76,9 @@ def main() -> None:
 def take(browser: Any, server: Server, shot: Shot) -> None:
     """Open a lab in its state and keep what it looks like."""
     page = browser.new_page(viewport={"width": 1280, "height": 1400})
-    name = server.write(f"{shot.name}.ipynb", f"import gca_playground as gca\ngca.CouplingLab(state={shot.state})")
+    learn = f"lab.step({shot.steps})\n" if shot.steps else ""
+    code = f"import gca_playground as gca\nlab = gca.{shot.lab}(state={shot.state})\n{learn}lab"
+    name = server.write(f"{shot.name}.ipynb", code)
     open_notebook(page, server, name)
     theme = "JupyterLab Dark" if shot.dark else "JupyterLab Light"
     run(page, "apputils:change-theme", theme=theme)

@@ -327,6 +327,29 @@ def test_arrow_keys_walk_over_the_cells(widgets: Any) -> None:
     assert seen == [[0, 0], [1, 0], [1, 1], [0, 1], [0, 1], [0, 29], [10, 29], [-1, -1]]
 
 
+@pytest.mark.parametrize("paintable", [True, False])
+def test_a_stroke_paints_each_cell_once(widgets: Any, paintable: bool) -> None:
+    view = shown(random_plan(10, 10))
+    view.paintable = paintable
+    cells = widgets.add(view, "plan").locator(".gca-mv-cells")
+    box = cells.bounding_box()
+    mouse, keyboard = widgets.page.mouse, widgets.page.keyboard
+    mouse.move(box["x"] + 0.25 * box["width"], box["y"] + 0.15 * box["height"])
+    mouse.down()
+    mouse.move(box["x"] + 0.45 * box["width"], box["y"] + 0.15 * box["height"], steps=8)
+    mouse.up()
+    mouse.move(box["x"] + 0.65 * box["width"], box["y"] + 0.15 * box["height"], steps=4)
+    cells.focus()
+    keyboard.press("Escape")
+    keyboard.press("ArrowDown")
+    keyboard.press("Enter")
+    keyboard.press(" ")
+    settle(widgets.page)
+    strokes = [(*told["cell"], told["first"]) for told in widgets.sent("plan") if told.get("type") == "paint"]
+    painted = [(1, 2, True), (1, 3, False), (1, 4, False), (0, 0, True), (0, 0, True)]
+    assert strokes == (painted if paintable else [])
+
+
 def test_a_finger_taps_a_cell_and_it_stays(browser: Any, widgets: Any) -> None:
     context = browser.new_context(viewport={"width": 390, "height": 844}, has_touch=True, device_scale_factor=2)
     phone = type(widgets)(context.new_page())

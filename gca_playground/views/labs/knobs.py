@@ -13,7 +13,7 @@ from gca_playground.learning import datasets
 from gca_playground.transport import COSTS, Soft
 from gca_playground.views.controls import Slider, log_stops, relaxation_stops, step_stops
 from gca_playground.views.labs.scene import MOST_POINTS, SHOWN_STEPS
-from gca_playground.views.labs.state import VIEWS, State, rho
+from gca_playground.views.labs.state import VIEWS, rho
 
 NOTHING: Any = object()
 """What a knob reads where the state has no value for it; the control then stays as it is."""

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 
 from gca_playground.views import figures
 from gca_playground.views.labs.scene import Cloud, Scene
-from gca_playground.views.live_figure import LiveFigure
+from gca_playground.views.live_figure import LiveFigure, SecondFigure
 from gca_playground.views.matrix_view import NOWHERE
 from gca_playground.views.theme import DARK, LIGHT
 
@@ -37,7 +37,7 @@ class CloudPicture:
         self.show_cloud(scene.cloud, dark=False)
         self.show_plan(scene)
         self.dress(scene.cloud, dark=False)
-        self._hold(_alive(self.widget))
+        self._hold(alive(self.widget))
 
     def _hold(self, figure: Any) -> None:
         """Work on this figure: a plain one while it is made, the widget from then on."""
@@ -73,7 +73,7 @@ class CloudPicture:
     def show_plan(self, scene: Scene) -> None:
         """Another plan between the same points."""
         lines = figures.mass_lines(figures.row_shares(scene.plan), scene.cloud.ends)
-        _move(self.widget, dict(enumerate(lines)))
+        move(self.widget, dict(enumerate(lines)))
 
     def point_at(self, scene: Scene, row: int, col: int) -> None:
         """Ring what is pointed at, and draw rays to where its mass goes."""
@@ -82,7 +82,7 @@ class CloudPicture:
         points = np.array(marked).reshape(-1, 2)
         rays = figures.segments(*_heaviest(scene.matrix, row, col), ends)
         first = len(self.lines)
-        _move(self.widget, {first: rays, first + 1: figures.Segments(points[:, 0], points[:, 1])})
+        move(self.widget, {first: rays, first + 1: figures.Segments(points[:, 0], points[:, 1])})
 
     def dress(self, cloud: Cloud, *, dark: bool) -> None:
         """The colours of a theme."""
@@ -117,7 +117,7 @@ class CurvePicture:
         self.widget.add_annotation(text=NO_STEPS, font={"size": 13}, showarrow=False, visible=False, **middle)
         self.show(scene)
         self.dress(dark=False)
-        self._hold(_alive(self.widget))
+        self._hold(alive(self.widget))
 
     def _hold(self, figure: Any) -> None:
         """Work on this figure: a plain one while it is made, the widget from then on."""
@@ -130,7 +130,7 @@ class CurvePicture:
         here = [] if scene.path is None else [steps, steps]
         top = np.array([1e-12, 1e3])[: len(here)]
         curves = figures.convergence_curves(scene.path, scene.kl)
-        _move(self.widget, dict(enumerate([*curves, figures.Segments(np.array(here, float), top)])))
+        move(self.widget, dict(enumerate([*curves, figures.Segments(np.array(here, float), top)])))
         (note,) = self.widget.layout.annotations
         if note.visible != (scene.path is None):
             note.visible = scene.path is None
@@ -145,14 +145,17 @@ class CurvePicture:
             self.here.line.color = colours["text"]
 
 
-def _alive(figure: go.Figure) -> go.FigureWidget:
-    """The figure as a widget, without a floating tool bar over the points; its width follows the page."""
-    widget = LiveFigure(figure)
+def alive(figure: go.Figure, *, beside: bool = False) -> go.FigureWidget:
+    """The figure as a widget, without a floating tool bar over the points; its width follows the page.
+
+    ``beside``: there is another on the page, which brings plotly.
+    """
+    widget = SecondFigure(figure) if beside else LiveFigure(figure)
     widget._config = {**widget._config, "displayModeBar": False, "responsive": True}
     return widget
 
 
-def _move(figure: go.Figure | LiveFigure, lines: dict[int, figures.Segments]) -> None:
+def move(figure: go.Figure | LiveFigure, lines: dict[int, figures.Segments]) -> None:
     """Other coordinates for these traces."""
     if isinstance(figure, LiveFigure):
         figure.move(lines)

@@ -14,7 +14,16 @@ const HELD = ["_widget_data", "_widget_layout"];
 const RENDERED = "plotlywidget-after-render";
 const REDRAWN = ["plotly_afterplot", "plotly_relayout", "plotly_restyle"]; // after these plotly's lines may be old ones
 
+// A figure without the text waits for one that has it.
+function plotlyOfAnother() {
+  return new Promise((done) => {
+    const look = () => (window.gcaPlotly ? done(window.gcaPlotly) : setTimeout(look, 50));
+    look();
+  });
+}
+
 function startPlotly() {
+  if (!bundle) return plotlyOfAnother();
   const url = () => URL.createObjectURL(new Blob([bundle], { type: "text/javascript" }));
   return (window.gcaPlotly ??= new Promise((done) => setTimeout(done)).then(() => import(url())).then(adapt));
 }
@@ -56,8 +65,12 @@ function pathOf(places) {
   return places.map(step).join("");
 }
 
-// Where plotly's axes put these coordinates; null in gaps.
-function placesOf({ x, y }, { xaxis, yaxis }) {
+// The axis that a trace calls "y2" is the layout's "yaxis2".
+const axisOf = (layout, name) => layout[`${name[0]}axis${name.slice(1)}`];
+
+// Where plotly's axes put the coordinates of a trace; null in gaps.
+function placesOf({ x, y, xaxis: across = "x", yaxis: up = "y" }, layout) {
+  const [xaxis, yaxis] = [axisOf(layout, across), axisOf(layout, up)];
   const put = (axis, value) => axis.d2p(value).toFixed(2);
   const gap = (k) => Number.isNaN(x[k]) || Number.isNaN(y[k]);
   return Array.from(x, (_, k) => (gap(k) ? null : `${put(xaxis, x[k])},${put(yaxis, y[k])}`));

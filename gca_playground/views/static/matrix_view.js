@@ -213,9 +213,22 @@ function follow(model, cells, state, repaint, signal) {
     if (n && m) choose([within(Math.floor(down * n), n), within(Math.floor(right * m), m)]);
   }
 
+  // A stroke: the cell where the pointer went down, and each one that it comes to.
+  let painted = NOWHERE;
+  function paint(first) {
+    if (!model.get("paintable") || same(state.hover, NOWHERE) || (!first && same(state.hover, painted))) return;
+    painted = state.hover;
+    model.send({ type: "paint", cell: painted, first });
+  }
+
   function press(event) {
     const [n, m] = model.get("shape");
     if (event.key === "Escape") return choose(NOWHERE);
+    if (event.key === "Enter" || event.key === " ") {
+      if (!model.get("paintable")) return;
+      event.preventDefault();
+      return paint(true);
+    }
     const move = KEYS[event.key];
     if (!move || !n || !m) return;
     event.preventDefault();
@@ -227,6 +240,8 @@ function follow(model, cells, state, repaint, signal) {
     names.forEach((name) => target.addEventListener(name, callback, { signal }));
   const leave = () => choose(NOWHERE);
   on(cells, ["pointermove", "pointerdown"], point);
+  on(cells, ["pointerdown"], () => paint(true));
+  on(cells, ["pointermove"], (event) => event.buttons & 1 && paint(false));
   on(cells, ["pointerleave"], (event) => event.pointerType === "touch" || leave());
   on(cells, ["keydown"], press);
   on(cells, ["blur"], leave);

@@ -1,0 +1,147 @@
+"""The training lab in a real JupyterLab: it plays, answers while it does, stops, is replayed and begins anew."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.browser.canvas import pixels
+from tests.browser.jupyter import Server, open_notebook
+
+sync_api = pytest.importorskip("playwright.sync_api")
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+STATE = {"data": {"name": "moons", "options": {"n": 96}}, "sides": [{"loss": "infonce"}, {"loss": "gca-uot"}]}
+CELLS = (
+    "import asyncio, json, gca_playground as gca",
+    f"lab = gca.TrainingLab(state={STATE!r})\nlab",
+)
+ASK = """async (code) => {
+    const { kernel } = window.jupyterapp.shell.currentWidget.sessionContext.session;
+    let told = "";
+    const future = kernel.requestExecute({ code });
+    future.onIOPub = ({ content }) => { told += content.text ?? content.evalue ?? ""; };
+    await future.done;
+    return told;
+}"""
+STEP = "() => Number(document.querySelector('.gca-where b').textContent)"
+DRAWN = """() => [...document.querySelectorAll(".gca-lab .gca-embedding")].map((part) =>
+    [...part.querySelectorAll("path.point")].map((point) => point.getAttribute("transform")))"""
+COUNT = """() => {
+    window.drawings = [];
+    new MutationObserver(() => window.drawings.push(performance.now()))
+        .observe(document.querySelector(".gca-where"), { childList: true, subtree: true, characterData: true });
+}"""
+
+
+@pytest.fixture(scope="module")
+def page(browser: Any, jupyter: Server) -> Iterator[Any]:
+    """A notebook with the lab, opened once; no uncaught JavaScript error."""
+    jupyter.write("training.ipynb", *CELLS)
+    context = browser.new_context(viewport={"width": 1240, "height": 1500})
+    context.set_default_timeout(20_000)
+    page = context.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    open_notebook(page, jupyter, "training.ipynb")
+    page.wait_for_function(f"() => ({DRAWN})().length === 2 && ({DRAWN})().every((points) => points.length > 50)")
+    yield page
+    context.close()
+    assert not errors, errors
+
+
+def ask(page: Any, code: str) -> Any:
+    """What a cell prints as JSON."""
+    return json.loads(page.evaluate(ASK, f"print(json.dumps({code}))"))
+
+
+def press(page: Any, name: str) -> None:
+    page.get_by_role("button", name=name, exact=True).click()
+
+
+def pause(page: Any) -> None:
+    """Pause, and wait until the scrubber can be used."""
+    press(page, "pause")
+    page.wait_for_function("() => !document.querySelector('.gca-pictures .gca-slider-range').disabled")
+
+
+def test_it_plays_answers_and_stops(page: Any) -> None:
+    page.evaluate(COUNT)
+    start = time.perf_counter()
+    press(page, "play")
+    page.wait_for_function(f"() => ({STEP})() > 0")
+    first = time.perf_counter() - start
+    page.wait_for_timeout(1500)
+    slider = page.get_by_role("slider", name="entropic regularisation ε").first
+    slider.press("PageUp")
+    epsilon = float(slider.get_attribute("aria-valuetext"))
+    page.wait_for_function(
+        f"() => document.querySelector('.gca-card-0 .gca-formula').innerText.includes('{epsilon:g}')"
+    )
+    page.wait_for_timeout(500)
+    # It stops: after a moment for the message, neither the number of steps nor a picture changes any more.
+    press(page, "pause")
+    page.wait_for_timeout(300)
+    stopped = page.evaluate(STEP), ask(page, "lab.run.steps"), page.evaluate(DRAWN)
+    page.wait_for_timeout(400)
+    assert (page.evaluate(STEP), ask(page, "lab.run.steps"), page.evaluate(DRAWN)) == stopped
+    assert stopped[0] == stopped[1] > 5
+    assert ask(page, "lab.run.sessions[0].loss.alignment.epsilon") == epsilon
+    gaps = np.diff(page.evaluate("() => window.drawings"))
+    print(f"first drawing after {first:.2f} s, a drawing every {np.median(gaps):.0f} ms, {stopped[0]} steps")
+    assert np.median(gaps) < 500
+    assert not ask(page, "lab.loop.running")
+
+
+def test_the_scrubber_replays(page: Any) -> None:
+    scrubber = page.get_by_role("slider", name="replay step")
+    end, canvas = page.evaluate(DRAWN), page.locator(".gca-card-1 .gca-mv-data")
+    matrix = pixels(canvas)
+    scrubber.press("Home")
+    page.wait_for_function(f"() => ({STEP})() === 0")
+    page.wait_for_function(f"(end) => JSON.stringify(({DRAWN})()) !== JSON.stringify(end)", arg=end)
+    left, right = page.evaluate(DRAWN)
+    assert left == right  # from the same weights
+    assert not np.array_equal(pixels(canvas), matrix)
+    scrubber.press("End")
+    page.wait_for_function(f"(end) => JSON.stringify(({DRAWN})()) === JSON.stringify(end)", arg=end)
+
+
+def test_reset_gives_the_same_first_frames(page: Any) -> None:
+    seen = []
+    for _ in range(2):
+        press(page, "reset")
+        page.wait_for_function(f"() => ({STEP})() === 0")
+        for step in (1, 2):
+            press(page, "1 step")
+            page.wait_for_function(f"() => ({STEP})() === {step}")
+        page.wait_for_timeout(200)
+        seen.append(page.evaluate(DRAWN))
+    assert seen[0] == seen[1]
+
+
+def test_an_interrupt_of_the_kernel_stops_it(page: Any) -> None:
+    press(page, "play")
+    page.wait_for_function(f"() => ({STEP})() > 3")
+    page.evaluate("() => window.jupyterapp.commands.execute('notebook:interrupt-kernel')")
+    page.get_by_role("alert").get_by_text("interrupted after").wait_for()
+    page.get_by_role("button", name="play", exact=True).wait_for()
+    steps = ask(page, "lab.run.steps")
+    page.wait_for_timeout(300)
+    assert ask(page, "[lab.run.steps, lab.loop.running]") == [steps, False]
+
+
+def test_a_cell_that_runs_again_leaves_no_task_behind(page: Any) -> None:
+    press(page, "play")
+    page.wait_for_function(f"() => ({STEP})() > 3")
+    page.evaluate(ASK, "old = lab")
+    page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-all-cells')")
+    page.wait_for_function(f"() => ({STEP})() === 0")
+    page.wait_for_timeout(300)
+    assert ask(page, "[old is lab, old.loop.running, lab.loop.running]") == [False, False, False]
