@@ -8,6 +8,8 @@ ARGS ?=
 #   make lab TORCH_INDEX=https://download.pytorch.org/whl/cpu
 TORCH_INDEX ?=
 WORKERS ?= 2
+# Which of benchmarks/ to run.
+BENCH ?= speed
 
 BIN := $(VENV)/bin
 INSTALL = $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt \
@@ -39,8 +41,8 @@ format: $(VENV)/.test ## put the style right
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/.test ## every benchmark, one after the other
-	@set -e; for file in $$(grep -l __main__ benchmarks/*.py); do echo "== $$file"; $(BIN)/python $$file $(ARGS); done
+bench: $(VENV)/.bench ## speed beside POT, OTT and GeomLoss; others: make bench BENCH="growth slider gaussian"
+	@set -e; for name in $(BENCH); do echo "== $$name"; $(BIN)/python benchmarks/$$name.py $(ARGS); done
 
 tables: $(VENV)/.test ## the tables that the course shows, each cell trained anew unless it is kept (an hour)
 	$(BIN)/python -m gca_playground.learning.experiments $(ARGS)
@@ -65,4 +67,8 @@ $(VENV)/.lab: $(VENV)/.python pyproject.toml constraints.txt
 
 $(VENV)/.test: $(VENV)/.python pyproject.toml constraints.txt
 	$(INSTALL) -e ".[test]"
+	@touch $@
+
+$(VENV)/.bench: $(VENV)/.test
+	$(INSTALL) -e ".[bench]"
 	@touch $@

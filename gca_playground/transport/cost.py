@@ -169,11 +169,32 @@ def _centred(z: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _unit(x: Tensor) -> Tensor:
-    # A direction has no size: scaled first, no square overflows or underflows.
-    largest = x.detach().abs().amax(-1, keepdim=True)
-    x = x / largest.masked_fill(largest == 0, 1.0)
-    norm = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
-    return x / norm.masked_fill(norm == 0, torch.inf)
+    return Direction.apply(x)
+
+
+class Direction(torch.autograd.Function):
+    """``x / |x|`` row by row, 0 for 0. Keeps the directions and the lengths, not the steps in between."""
+
+    @staticmethod
+    def forward(ctx, x: Tensor) -> Tensor:  # type: ignore[no-untyped-def]
+        """The directions."""
+        # A direction has no size: scaled first, no square overflows or underflows.
+        lowest, most = x.aminmax(dim=-1, keepdim=True)
+        largest = torch.maximum(-lowest, most)
+        largest = largest.masked_fill(largest == 0, 1.0)
+        unit = x / largest
+        norm = torch.linalg.vector_norm(unit, dim=-1, keepdim=True)
+        unit.div_(norm.masked_fill(norm == 0, torch.inf))
+        ctx.save_for_backward(unit, largest, norm)
+        return unit
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, bar: Tensor) -> Tensor:  # type: ignore[no-untyped-def]
+        """``(bar - unit <unit, bar>) / |x|``, 0 for 0."""
+        unit, largest, norm = ctx.saved_tensors
+        along = torch.linalg.vecdot(unit, bar)[..., None]
+        return torch.addcmul(bar, unit, along, value=-1).div_(norm.masked_fill(norm == 0, torch.inf)).div_(largest)
 
 
 def _check_embeddings(z: Tensor, w: Tensor) -> None:
@@ -188,5 +209,5 @@ def _check_embeddings(z: Tensor, w: Tensor) -> None:
     if any(first != second and 1 not in (first, second) for first, second in batches):
         raise ValueError(f"z and w must have batch dimensions that fit each other, {shapes}")
     for name, x in (("z", z), ("w", w)):
-        if not torch.isfinite(x).all():
+        if not torch.isfinite(x.detach().sum()) and not torch.isfinite(x).all():
             raise ValueError(f"{name} must be finite, got {int((~torch.isfinite(x)).sum())} NaN or inf entries")

@@ -21,6 +21,7 @@ from gca_playground._shapes import Cols, Matrix, Rows
 from gca_playground.transport.constraint import Soft
 from gca_playground.transport.kernel import DenseKernel
 from gca_playground.transport.problem import Problem
+from gca_playground.transport.source import KeptBlocks
 
 _LONGEST = 3.0
 """The most a potential moves in one step, in units of epsilon."""
@@ -108,8 +109,14 @@ def _direction(problem: Problem, point: Point, plan: Matrix) -> Cols:
     diagonal = sums if math.isinf(price) else sums + asked * (problem.epsilon / price)
     weight = kappa / row_sums
 
+    parts = KeptBlocks(plan)  # each part serves both products while it is in the cache
+    weights = weight.to(plan.dtype).split(parts.sizes)
+
     def complement(x: Cols) -> Cols:
-        return diagonal * x - _times(plan.mT, weight * _times(plan, x))
+        given, image = x.to(plan.dtype), torch.zeros_like(x, dtype=plan.dtype)
+        for part, own in zip(parts, weights, strict=True):
+            image.addmv_(part.mT, own * torch.mv(part, given))
+        return diagonal * x - image.to(wide)
 
     return _solve(complement, asked - sums, diagonal, forcing=min(0.1, point.miss))
 
@@ -130,7 +137,3 @@ def _solve(operator: object, target: Cols, diagonal: Cols, *, forcing: float) ->
         if k % _LOOK_EVERY == 0 and bool((size <= goal).all()):
             break
     return x
-
-
-def _times(plan: Matrix, x: Tensor) -> Tensor:
-    return (plan @ x.to(plan.dtype)[..., None]).squeeze(-1).to(x.dtype)

@@ -86,19 +86,24 @@ def run(problem: Problem, g: Cols, steps: int) -> Scalings | None:
     v[0] = (g / problem.epsilon).exp()
     rows, cols = _Step(problem.rows, problem.epsilon, like, level), _Step(problem.cols, problem.epsilon, like, None)
     sizes = blocks.sizes
-    masses = rows.mass.split(sizes, -1)
+    parts = [_in_parts(x, sizes) for x in (den_rows, u)]
+    masses, scales_cols, sums_cols = rows.mass.split(sizes, -1), v.unbind(0), den_cols.unbind(0)
     for k in range(count_rows):
-        parts = (den_rows[k].split(sizes, -1), u[k].split(sizes, -1), masses)
-        for block, den, scaling, mass in zip(blocks, *parts, strict=True):
-            times(block, v[k], out=den)
+        for block, den, scaling, mass in zip(blocks, *(part[k] for part in parts), masses, strict=True):
+            times(block, scales_cols[k], out=den)
             rows.scale(den, mass, out=scaling)
             if k < count_cols:
-                add_times(block.mT, scaling, out=den_cols[k])
+                add_times(block.mT, scaling, out=sums_cols[k])
         if k < count_cols:
-            cols.scale(den_cols[k], cols.mass, out=v[k + 1])
+            cols.scale(sums_cols[k], cols.mass, out=scales_cols[k + 1])
     if not _in_range((u, v), (den_rows, den_cols), REACH[like.dtype]):
         return None
     return Scalings(problem, blocks, level, u, v, den_rows, den_cols)
+
+
+def _in_parts(x: Tensor, sizes: list[int]) -> list[tuple[Tensor, ...]]:
+    """For each k, the parts of ``x[k]``: views made all at once, since each costs as much as a small product."""
+    return list(zip(*(part.unbind(0) for part in x.split(sizes, -1)), strict=True))
 
 
 def _in_range(scalings: tuple[Tensor, ...], sums: tuple[Tensor, ...], reach: float) -> bool:
@@ -130,6 +135,7 @@ class _Step:
 
     def __init__(self, side: Marginal, epsilon: float, like: Tensor, level: Tensor | None) -> None:
         self.constraint = side.constraint
+        self.free = side.constraint == FREE
         self.mass = side.mass.to(like.dtype)
         self.shift: Tensor | None = None
         self.damping = 1.0 if isinstance(self.constraint, Bounded) else float(self.constraint.damping(epsilon))
@@ -139,7 +145,7 @@ class _Step:
 
     def scale(self, den: Tensor, mass: Tensor, *, out: Tensor) -> None:
         """The scaling of a part of the side that has this mass."""
-        if self.constraint == FREE:
+        if self.free:
             out.fill_(1.0)
         elif isinstance(self.constraint, Bounded):
             torch.clamp(den, self.constraint.lo * mass, self.constraint.hi * mass, out=out).div_(den)
@@ -166,14 +172,16 @@ def back(found: Scalings, fbar: Rows, gbar: Cols) -> Slopes:
     damping: Tensor | float = 0.0
     count_cols, log_mass = len(to_cols), problem.rows.log_mass
     sizes = found.blocks.sizes
+    over_k = [_in_parts(x, sizes) for x in (u, found.den_rows, to_rows)]
+    over_rows = [x.split(sizes, -1) for x in (fbar, image, log_mass)]
     for k in range(len(u) - 1, -1, -1):
         if k < count_cols:
             damping = damping + cols.drift(gbar, found.den_cols[k])
             cols.spread(gbar, found.den_cols[k], problem.cols.log_mass, out=to_cols[k])
             gbar.zero_()
         pulled = torch.zeros_like(gbar)
-        parts = [x.split(sizes, -1) for x in (fbar, image, u[k], found.den_rows[k], log_mass, to_rows[k])]
-        for block, own, seen, scaling, den, mass, given in zip(found.blocks, *parts, strict=True):
+        parts = (*over_rows, *(x[k] for x in over_k))
+        for block, own, seen, mass, scaling, den, given in zip(found.blocks, *parts, strict=True):
             if k < count_cols:
                 times(block, to_cols[k], out=seen)
                 own.addcmul_(seen, scaling, value=-1)

@@ -53,7 +53,7 @@ class MatrixSource:
         """K in blocks, and its level (..., 1)."""
         cost = self.matrix.detach()
         level = cost.flatten(-2).amin(-1)[..., None, None]
-        return KeptBlocks(torch.sub(level, cost).div_(epsilon).exp_()), level[..., 0]
+        return KeptBlocks(exp_(torch.sub(level, cost).div_(epsilon))), level[..., 0]
 
     def cost_blocks(self) -> Iterator[tuple[slice, Cost]]:
         """All rows of the cost at once."""
@@ -138,7 +138,9 @@ class FactorSource:
         if self.streamed:
             return StreamedBlocks(p, q, shift), found
         exponent = p @ q.mT
-        return KeptBlocks((exponent if shift is None else exponent.sub_(shift)).exp_()), found
+        if shift is None and self.const == 1.0:  # cosines: nothing is small
+            return KeptBlocks(exponent.exp_()), found
+        return KeptBlocks(exp_(exponent if shift is None else exponent.sub_(shift))), found
 
     def _level(self, p: Tensor, q: Tensor, epsilon: float) -> Tensor | None:
         """What the kernel is to be shifted by; None where its entries stay moderate without."""
@@ -243,7 +245,12 @@ class StreamedBlocks(Blocks):
             block = torch.mm(part, self.q.mT, out=self.buffer[: len(part)])
             if self.shift is not None:
                 block.sub_(self.shift)
-            yield block.exp_()
+            yield exp_(block)
+
+
+def exp_(exponent: Matrix) -> Matrix:
+    """The exponential in place; what would be below the normal numbers, with which products are far slower, is 0."""
+    return torch.nn.functional.threshold_(exponent.exp_(), torch.finfo(exponent.dtype).tiny, 0.0)
 
 
 def block_rows(columns: int, bytes_each: int) -> int:
@@ -253,6 +260,8 @@ def block_rows(columns: int, bytes_each: int) -> int:
 
 def finite_cost(matrix: Cost) -> Cost:
     """The cost itself. Raises: ValueError where it holds NaN or inf."""
+    if torch.isfinite(matrix.detach().sum()):  # one quick passage; where it says no, large numbers may have done that
+        return matrix
     bad = ~torch.isfinite(matrix.detach())
     if bad.any():
         where = tuple(bad.nonzero()[0].tolist())
