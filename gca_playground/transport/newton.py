@@ -15,7 +15,6 @@ import math
 from typing import NamedTuple
 
 import torch
-from torch import Tensor
 
 from gca_playground._shapes import Cols, Matrix, Rows
 from gca_playground.transport.constraint import Soft

@@ -250,7 +250,7 @@ class StreamedBlocks(Blocks):
 
 def exp_(exponent: Matrix) -> Matrix:
     """The exponential in place; what would be below the normal numbers, with which products are far slower, is 0."""
-    return torch.nn.functional.threshold_(exponent.exp_(), torch.finfo(exponent.dtype).tiny, 0.0)
+    return torch.threshold_(exponent.exp_(), torch.finfo(exponent.dtype).tiny, 0.0)
 
 
 def block_rows(columns: int, bytes_each: int) -> int:
