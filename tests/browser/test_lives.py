@@ -79,24 +79,32 @@ SEGMENTS = """(lab) => {
 }"""
 
 
+def settled(lab: Any, script: str, *, unlike: Any = None) -> Any:
+    """What the script reads of the lab once it stays the same for a while, and differs from what it was."""
+    last = None
+    for _ in range(60):
+        now = lab.evaluate(script)
+        if now and now == last and now != unlike:
+            return now
+        last = now
+        lab.page.wait_for_timeout(400)
+    raise AssertionError(f"the lab does not settle on anything new: {last!r:.300}")
+
+
 def test_a_moved_line_leaves_nothing_behind(page: Any) -> None:
     lab = page.locator(".gca-lab").first
-    before = lab.evaluate(SEGMENTS)
+    before = settled(lab, SEGMENTS)
     lab.get_by_role("slider", name="entropic regularisation ε").press("PageUp")
-    page.wait_for_function(f"([lab, [[old]]]) => ({SEGMENTS})(lab)[0][0] !== old", arg=[lab.element_handle(), before])
-    page.wait_for_timeout(300)  # what only plotly can draw
-    after = lab.evaluate(SEGMENTS)
-    assert before != after and sum(drawn for drawn, _ in after) > 16
+    after = settled(lab, SEGMENTS, unlike=before)
+    assert sum(drawn for drawn, _ in after) > 16
     assert all(drawn == told for drawn, told in after)
 
 
 def test_plotly_draws_a_moved_curve_where_it_was_put(page: Any) -> None:
     lab = page.locator(".gca-lab").first
-    before = lab.evaluate(WHERE)
+    before = settled(lab, WHERE)
     lab.get_by_role("slider", name="column marginal ρ").press("PageDown")
-    moved = f"([lab, before]) => ({WHERE})(lab)[5][1] !== before"
-    page.wait_for_function(moved, arg=[lab.element_handle(), before[5][1]])
-    put = lab.evaluate(WHERE)
+    put = settled(lab, WHERE, unlike=before)
     lab.evaluate(TOLD)
     lab.locator(".gca-curves .js-plotly-plot").hover()
     page.wait_for_function("() => window.told")
