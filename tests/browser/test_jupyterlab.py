@@ -142,8 +142,9 @@ DRAWN = """([panel, expected]) => {
 def test_the_figures_follow_a_slider(lab: LabOnScreen) -> None:
     lab.slider("half-steps").focus()
     lab.page.keyboard.press("ArrowRight")
+    assert lab.shows(changed("alignment", steps=2))
     here = "() => document.querySelector('.gca-curves .js-plotly-plot').data.at(-1).x[0] === 2"
-    lab.page.wait_for_function(here)
+    lab.page.wait_for_function(here, timeout=30_000)
     plan = picture.plan_of(changed("alignment", steps=2))
     heaviest = np.sort(plan, axis=None)[-3 * 64 :]
     edges = [least for least, _ in LINE_BINS] + [np.inf]
