@@ -113,7 +113,7 @@ class Plan:
         start, stop = as_count(start, name="start", least=0), as_count(stop, name="stop", least=0)
         if not 0 <= start <= stop <= n:
             raise ValueError(f"rows must satisfy 0 <= start <= stop <= n = {n}, got {start} and {stop}")
-        cost = self.cost.detach()[..., start:stop, :]
+        cost = self.problem.source.cost_rows(start, stop)
         block = log_plan(self.last.f[..., start:stop], self.last.g, cost, self.epsilon)
         return block.exp_().to(self.problem.dtype)
 

@@ -55,6 +55,10 @@ class MatrixSource:
         level = cost.flatten(-2).amin(-1)[..., None, None]
         return KeptBlocks(exp_(torch.sub(level, cost).div_(epsilon))), level[..., 0]
 
+    def cost_rows(self, start: int, stop: int) -> Cost:
+        """The costs of rows ``start .. stop - 1``, detached."""
+        return self.matrix.detach()[..., start:stop, :]
+
     def cost_blocks(self) -> Iterator[tuple[slice, Cost]]:
         """All rows of the cost at once."""
         yield slice(0, self.shape[-2]), self.matrix.detach()
@@ -151,11 +155,16 @@ class FactorSource:
             return None
         return p.new_full((1,), self.least)
 
+    def cost_rows(self, start: int, stop: int) -> Cost:
+        """The costs of rows ``start .. stop - 1``, detached; the others are not made."""
+        return finite_cost(self.const - self.p.detach()[start:stop] @ self.q.detach().mT)
+
     def cost_blocks(self) -> Iterator[tuple[slice, Cost]]:
         """Rows and their costs, block by block."""
-        p, q, start = self.p.detach(), self.q.detach(), 0
-        for part in p.split(block_rows(len(q), 2 * p.element_size())):
-            yield slice(start, start := start + len(part)), finite_cost(self.const - part @ q.mT)
+        size = block_rows(len(self.q), 2 * self.p.element_size())
+        for start in range(0, len(self.p), size):
+            rows = slice(start, min(start + size, len(self.p)))
+            yield rows, self.cost_rows(rows.start, rows.stop)
 
     def partners(self, index: Tensor) -> Tensor:
         """``C[i, index_i]`` (n,), differentiable."""

@@ -169,3 +169,28 @@ def test_no_number_is_looked_at_inside_the_loops():
             assert not looks & {call.attr for call in calls if isinstance(call, ast.Attribute)}, node.name
             assert "bool" not in {call.id for call in calls if isinstance(call, ast.Name)}, node.name
         assert not names, f"gone from {module.__name__}: {names}"
+
+
+def test_rows_of_a_streamed_plan_need_no_matrix(monkeypatch):
+    z, w = views()
+    expected = gca.solve(gca.cosine_cost(z, w), steps=3).rows(2, 5)
+
+    def built(self):
+        raise AssertionError("the whole cost was built")
+
+    monkeypatch.setattr(source.FactorSource, "matrix", property(built))
+    for method in ("auto", "stream"):
+        found = gca.solve(gca.CosineCost(z, w), steps=3, method=method).rows(2, 5)
+        torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["infonce", "gca-ince", "gca-rince", "gca-uot", "clip", "tempered", "joint"])
+def test_losses_of_pairs_build_no_matrix_of_costs(name, monkeypatch):
+    def built(self):
+        raise AssertionError("the whole cost was built")
+
+    monkeypatch.setattr(source.FactorSource, "matrix", property(built))
+    monkeypatch.setattr(source, "MOST_KEPT", 0)
+    z, w = views(6, 6)
+    gca.loss(name, epsilon=0.5)(z, w).backward()
+    assert z.grad.isfinite().all()
