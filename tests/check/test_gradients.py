@@ -167,33 +167,3 @@ def test_wrong_limits_are_told_apart(wrong, reason):
     verdict = gca.check.implicit_gradient(wrong)
     assert verdict.state == "wrong"
     assert reason in verdict.why
-
-
-# Both ---------------------------------------------------------------------------------------------------------------
-
-CHECKS = [gca.check.adjoint, gca.check.implicit_gradient]
-
-
-@pytest.mark.parametrize("check", CHECKS)
-@pytest.mark.parametrize("answer", [None, ...])
-def test_not_attempted_repeats_the_question(check, answer):
-    verdict = check(answer)
-    assert verdict.state == "not attempted"
-    assert verdict.why.startswith("write ")
-
-
-@pytest.mark.parametrize("check", CHECKS)
-@pytest.mark.parametrize(
-    ("answer", "reason"),
-    [
-        (torch.eye(3), "the function itself, without calling it"),
-        (lambda *_: None, "does it end with `return`"),
-        (lambda *_: ..., "still returns the dots"),
-        (lambda *_: "far", "it returned a str"),
-        (lambda *_: 1 / 0, "raised ZeroDivisionError"),
-    ],
-)
-def test_answers_of_the_wrong_kind_are_wrong_in_words(check, answer, reason):
-    verdict = check(answer)
-    assert verdict.state == "wrong"
-    assert reason in verdict.why
