@@ -179,8 +179,7 @@ class Direction(torch.autograd.Function):
     def forward(ctx, x: Tensor) -> Tensor:  # type: ignore[no-untyped-def]
         """The directions."""
         # A direction has no size: scaled first, no square overflows or underflows.
-        lowest, most = x.aminmax(dim=-1, keepdim=True)
-        largest = torch.maximum(-lowest, most)
+        largest = x.abs().amax(-1, keepdim=True)
         largest = largest.masked_fill(largest == 0, 1.0)
         unit = x / largest
         norm = torch.linalg.vector_norm(unit, dim=-1, keepdim=True)

@@ -17,10 +17,10 @@ from typing import NamedTuple
 import torch
 
 from gca_playground._shapes import Cols, Matrix, Rows
+from gca_playground.transport.blocks import KeptBlocks
 from gca_playground.transport.constraint import Soft
 from gca_playground.transport.kernel import DenseKernel
 from gca_playground.transport.problem import Problem
-from gca_playground.transport.source import KeptBlocks
 
 _LONGEST = 3.0
 """The most a potential moves in one step, in units of epsilon."""
@@ -113,8 +113,8 @@ def _direction(problem: Problem, point: Point, plan: Matrix) -> Cols:
 
     def complement(x: Cols) -> Cols:
         given, image = x.to(plan.dtype), torch.zeros_like(x, dtype=plan.dtype)
-        for part, own in zip(parts, weights, strict=True):
-            image.addmv_(part.mT, own * torch.mv(part, given))
+        for i, part, turned in parts.passage(0):
+            image.addmv_(turned, weights[i] * torch.mv(part, given))
         return diagonal * x - image.to(wide)
 
     return _solve(complement, asked - sums, diagonal, forcing=min(0.1, point.miss))

@@ -10,7 +10,9 @@ takes over.
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -19,11 +21,12 @@ from torch import Tensor
 
 from gca_playground._shapes import Cols, Matrix, Rows
 from gca_playground.transport.adjoint import Slopes
+from gca_playground.transport.blocks import Blocks
 from gca_playground.transport.constraint import EXACT, FREE, Bounded, Soft
 from gca_playground.transport.kernel import REACH
 from gca_playground.transport.problem import Marginal, Problem
 from gca_playground.transport.sinkhorn import HalfStep
-from gca_playground.transport.source import Blocks
+from gca_playground.transport.source import Pull
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,17 +88,16 @@ def run(problem: Problem, g: Cols, steps: int) -> Scalings | None:
     v, den_cols = like.new_empty(count_cols + 1, *batch, m), like.new_zeros(count_cols, *batch, m)
     v[0] = (g / problem.epsilon).exp()
     rows, cols = _Step(problem.rows, problem.epsilon, like, level), _Step(problem.cols, problem.epsilon, like, None)
-    sizes = blocks.sizes
-    parts = [_in_parts(x, sizes) for x in (den_rows, u)]
-    masses, scales_cols, sums_cols = rows.mass.split(sizes, -1), v.unbind(0), den_cols.unbind(0)
-    for k in range(count_rows):
-        for block, den, scaling, mass in zip(blocks, *(part[k] for part in parts), masses, strict=True):
-            times(block, scales_cols[k], out=den)
-            rows.scale(den, mass, out=scaling)
-            if k < count_cols:
-                add_times(block.mT, scaling, out=sums_cols[k])
-        if k < count_cols:
-            cols.scale(sums_cols[k], cols.mass, out=scales_cols[k + 1])
+    masses, scales_cols, sums_cols = rows.mass.split(blocks.sizes, -1), v.unbind(0), den_cols.unbind(0)
+    for k, (dens, scales) in enumerate(zip(*(_in_parts(x, blocks.sizes) for x in (den_rows, u)), strict=True)):
+        given, sums = scales_cols[k], sums_cols[k] if k < count_cols else None
+        for i, block, turned in blocks.passage(k):
+            times(block, given, out=dens[i])
+            rows.scale(dens[i], masses[i], out=scales[i])
+            if sums is not None:
+                add_times(turned, scales[i], out=sums)
+        if sums is not None:
+            cols.scale(sums, cols.mass, out=scales_cols[k + 1])
     if not _in_range((u, v), (den_rows, den_cols), REACH[like.dtype]):
         return None
     return Scalings(problem, blocks, level, u, v, den_rows, den_cols)
@@ -131,76 +133,103 @@ def add_times(block: Matrix, scaling: Tensor, *, out: Tensor) -> None:
 
 
 class _Step:
-    """What one side makes of its sums, without looking at them."""
+    """What one side makes of its sums, without looking at them: ``scale(den, mass, out=...)``.
+
+    ``mass`` there is the part of this side's that belongs to ``den``.
+    """
+
+    scale: Callable[..., object]
 
     def __init__(self, side: Marginal, epsilon: float, like: Tensor, level: Tensor | None) -> None:
-        self.constraint = side.constraint
-        self.free = side.constraint == FREE
+        constraint = side.constraint
         self.mass = side.mass.to(like.dtype)
         self.shift: Tensor | None = None
-        self.damping = 1.0 if isinstance(self.constraint, Bounded) else float(self.constraint.damping(epsilon))
-        if level is not None and self.constraint != EXACT:
+        self.damping = 1.0 if isinstance(constraint, Bounded) else float(constraint.damping(epsilon))
+        if level is not None and constraint != EXACT:
             self.shift = (level / epsilon).to(like.dtype).exp()
             self.mass = self.mass * self.shift
-
-    def scale(self, den: Tensor, mass: Tensor, *, out: Tensor) -> None:
-        """The scaling of a part of the side that has this mass."""
-        if self.free:
-            out.fill_(1.0)
-        elif isinstance(self.constraint, Bounded):
-            torch.clamp(den, self.constraint.lo * mass, self.constraint.hi * mass, out=out).div_(den)
+        if isinstance(constraint, Bounded):
+            self.bounds = constraint.lo, constraint.hi
+            self.scale = self._between
         else:
-            torch.div(mass, den, out=out)
-            if self.damping != 1.0:
-                out.pow_(self.damping)
+            self.scale = {EXACT: _fill, FREE: self._ones}.get(constraint, self._damped)
+
+    def _ones(self, den: Tensor, mass: Tensor, *, out: Tensor) -> None:
+        self._shifted(out.fill_(1.0))
+
+    def _damped(self, den: Tensor, mass: Tensor, *, out: Tensor) -> None:
+        self._shifted(torch.div(mass, den, out=out).pow_(self.damping))
+
+    def _between(self, den: Tensor, mass: Tensor, *, out: Tensor) -> None:
+        lo, hi = self.bounds
+        self._shifted(torch.clamp(den, lo * mass, hi * mass, out=out).div_(den))
+
+    def _shifted(self, scaling: Tensor) -> None:
         if self.shift is not None:
-            out.div_(self.shift)
+            scaling.div_(self.shift)
+
+
+def _fill(den: Tensor, mass: Tensor, *, out: Tensor) -> None:
+    """The scaling of an exact side: ``mass / den``."""
+    torch.div(mass, den, out=out)
 
 
 def back(found: Scalings, fbar: Rows, gbar: Cols) -> Slopes:
     """What the half-steps pass back, as ``adjoint.through_steps``: one product a half-step, then one of rank K.
 
-    Given: dL/dlog u (..., n) and dL/dlog v (..., m) after the last half-step.
+        column step   y = kappa gbar / den,   fbar = fbar - u K y
+        row step      x = kappa fbar / den,   gbar = gbar - v K' x
+
+    Given: dL/dlog u (..., n) and dL/dlog v (..., m) after the last half-step. What a step has used up is gone: before
+    the last iteration only what comes back from the one after counts.
     """
-    problem, u, v = found.problem, found.u, found.v
+    problem, u, v, sizes = found.problem, found.u, found.v, found.blocks.sizes
     rows, cols = _Slope(problem.rows, found.level), _Slope(problem.cols, None)
     # The way back is linear: at unit size no product on it leaves its type.
     size = torch.maximum(fbar.abs().amax(), gbar.abs().amax())
     size = torch.where(size > 0, size, 1.0)
     fbar, gbar = (fbar / size).to(u.dtype), (gbar / size).to(u.dtype)
-    to_rows, to_cols, image = torch.empty_like(u), torch.empty_like(v[1:]), torch.empty_like(u[0])
+    count_cols, nothing = len(v) - 1, (torch.zeros_like(fbar), torch.zeros_like(gbar))
+    left, right = u.new_empty(len(u) + count_cols, *u.shape[1:]), v.new_empty(len(u) + count_cols, *v.shape[1:])
+    left[len(u) :], right[: len(u)] = u[:count_cols], v[: len(u)]
+    to_rows, to_cols, image, pulled = left[: len(u)], right[len(u) :].unbind(0), *map(torch.empty_like, nothing)
+    over_k = list(zip(*(_in_parts(x, sizes) for x in (-u, found.den_rows, to_rows)), strict=True))
+    over_rows = list(zip(*(x.split(sizes, -1) for x in (fbar, nothing[0], image, rows.log_mass)), strict=True))
+    minus_v, den_rows, den_cols = v.neg().unbind(0), found.den_rows.unbind(0), found.den_cols.unbind(0)
     damping: Tensor | float = 0.0
-    count_cols, log_mass = len(to_cols), problem.rows.log_mass
-    sizes = found.blocks.sizes
-    over_k = [_in_parts(x, sizes) for x in (u, found.den_rows, to_rows)]
-    over_rows = [x.split(sizes, -1) for x in (fbar, image, log_mass)]
     for k in range(len(u) - 1, -1, -1):
-        if k < count_cols:
-            damping = damping + cols.drift(gbar, found.den_cols[k])
-            cols.spread(gbar, found.den_cols[k], problem.cols.log_mass, out=to_cols[k])
-            gbar.zero_()
-        pulled = torch.zeros_like(gbar)
-        parts = (*over_rows, *(x[k] for x in over_k))
-        for block, own, seen, mass, scaling, den, given in zip(found.blocks, *parts, strict=True):
-            if k < count_cols:
-                times(block, to_cols[k], out=seen)
-                own.addcmul_(seen, scaling, value=-1)
-            rows.spread(own, den, mass, out=given)
-            add_times(block.mT, given, out=pulled)
-        damping = damping + rows.drift(fbar, found.den_rows[k])
-        gbar.addcmul_(pulled, v[k], value=-1)
-        fbar.zero_()
+        scales, dens, given = over_k[k]
+        y = to_cols[k] if k < count_cols else None
+        last = k == len(u) - 1
+        if y is not None:
+            damping = damping + cols.drift(gbar, den_cols[k])
+            cols.spread(gbar, den_cols[k], cols.log_mass, out=y)
+        pulled.zero_()
+        for i, block, turned in found.blocks.passage(k):
+            own, zero, seen, mass = over_rows[i]
+            if y is not None:
+                times(block, y, out=seen)
+                torch.addcmul(own if last else zero, seen, scales[i], out=own)
+            rows.spread(own, dens[i], mass, out=given[i])
+            add_times(turned, given[i], out=pulled)
+        damping = damping + rows.drift(fbar, den_rows[k])
+        torch.addcmul(gbar if y is None else nothing[1], pulled, minus_v[k], out=gbar)
     start = problem.epsilon * v[0].to(problem.wide).log()
     left_over = torch.where(start == 0, 0.0, gbar * start).sum() / problem.epsilon**2
-    left = torch.cat([to_rows, u[:count_cols]]).div_(problem.epsilon)
-    right = torch.cat([v[: len(u)], to_cols])
-    pull, start_row = problem.source.pulling(), 0
-    for block, part in zip(found.blocks, left.split(sizes, -1), strict=True):
-        rows_here = slice(start_row, start_row := start_row + block.shape[-2])
-        _of_rank(part, right, out=pull.room(rows_here)).mul_(block)
-        pull.take(rows_here)
+    pull = _gather(found, left.div_(problem.epsilon), right)
     pull.scale(size.to(u.dtype))
     return Slopes(pull.result(), size * (damping - left_over) - pull.inner() / problem.epsilon)
+
+
+def _gather(found: Scalings, left: Tensor, right: Tensor) -> Pull:
+    """``dL/dC = K o (sum_k left_k right_k')``, block by block, as the source wants it."""
+    pull = found.problem.source.pulling()
+    parts, ends = left.split(found.blocks.sizes, -1), list(itertools.accumulate(found.blocks.sizes))
+    for i, block, _ in found.blocks.passage(1):
+        rows = slice(ends[i] - block.shape[-2], ends[i])
+        _of_rank(parts[i], right, out=pull.room(rows)).mul_(block)
+        pull.take(rows)
+    return pull
 
 
 def _of_rank(left: Tensor, right: Tensor, *, out: Matrix) -> Matrix:
@@ -216,6 +245,7 @@ class _Slope:
     def __init__(self, side: Marginal, level: Tensor | None) -> None:
         self.side = side
         self.level = level
+        self.log_mass = side.log_mass
         constraint = side.constraint
         self.damping = None if isinstance(constraint, Bounded) else float(constraint.damping(side.epsilon))
         self.drifts = isinstance(constraint, Soft) and 0 < constraint.rho < math.inf

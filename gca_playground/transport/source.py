@@ -15,16 +15,13 @@ import torch
 from torch import Tensor
 
 from gca_playground._shapes import Cost, Matrix
+from gca_playground.transport.blocks import Blocks, KeptBlocks, StreamedBlocks, block_rows, exp_
 from gca_playground.transport.cost import LazyCost
 
 _EASY = 20.0
 """Scores of the cosine cost up to this many epsilon need no shift before the exponential."""
-_BLOCK_BYTES = 2**20
-"""A block of rows that stays in a processor's own cache between two uses."""
 MOST_KEPT = 2**29
 """Bytes of a kernel that is kept; a larger one is streamed where that is possible."""
-_WHOLE_BYTES = 2**21
-"""A kernel up to this size is one block."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,14 +134,15 @@ class FactorSource:
         """K in blocks, and its level (1,)."""
         p, q = self.p.detach() / epsilon, self.q.detach()
         level = self._level(p, q, epsilon)
-        shift = None if level is None else (self.const - level) / epsilon
+        moderate = level is None and self.const == 1.0  # cosines: nothing is small
         found = p.new_full((1,), self.const) if level is None else level
+        if level is not None:  # one more coordinate takes the shift along
+            shift = ((level - self.const) / epsilon).expand(len(p), 1)
+            p, q = torch.cat([p, shift], -1), torch.cat([q, torch.ones_like(q[:, :1])], -1)
         if self.streamed:
-            return StreamedBlocks(p, q, shift), found
+            return StreamedBlocks(p, q, moderate=moderate), found
         exponent = p @ q.mT
-        if shift is None and self.const == 1.0:  # cosines: nothing is small
-            return KeptBlocks(exponent.exp_()), found
-        return KeptBlocks(exp_(exponent if shift is None else exponent.sub_(shift))), found
+        return KeptBlocks(exponent.exp_() if moderate else exp_(exponent)), found
 
     def _level(self, p: Tensor, q: Tensor, epsilon: float) -> Tensor | None:
         """What the kernel is to be shifted by; None where its entries stay moderate without."""
@@ -213,60 +211,6 @@ class FactorPull:
         return self.const * self.total + (self.p * self.to_p).sum()
 
 
-class Blocks:
-    """A kernel in blocks of rows (..., rows, m), in order, as often as one asks. ``sizes``: the rows of each."""
-
-    sizes: list[int]
-
-    def __iter__(self) -> Iterator[Matrix]:
-        """The blocks."""
-        raise NotImplementedError
-
-
-class KeptBlocks(Blocks):
-    """A kernel that is there, in blocks that stay in the cache between two uses."""
-
-    def __init__(self, kernel: Matrix) -> None:
-        large = kernel.numel() * kernel.element_size() > _WHOLE_BYTES
-        rows = kernel.shape[-2]
-        if kernel.ndim == 2 and large and kernel.device.type == "cpu":
-            rows = block_rows(kernel.shape[-1], kernel.element_size())
-        self.parts = kernel.split(rows, -2)
-        self.sizes = [part.shape[-2] for part in self.parts]
-
-    def __iter__(self) -> Iterator[Matrix]:
-        """The blocks."""
-        return iter(self.parts)
-
-
-class StreamedBlocks(Blocks):
-    """The kernel of two views, made block by block in one buffer at every passage; each overwrites the one before."""
-
-    def __init__(self, p: Tensor, q: Tensor, shift: Tensor | None) -> None:
-        self.q, self.shift = q, shift
-        self.parts = p.split(block_rows(len(q), p.element_size()))
-        self.sizes = [len(part) for part in self.parts]
-        self.buffer = p.new_empty(self.sizes[0], len(q))
-
-    def __iter__(self) -> Iterator[Matrix]:
-        """The blocks."""
-        for part in self.parts:
-            block = torch.mm(part, self.q.mT, out=self.buffer[: len(part)])
-            if self.shift is not None:
-                block.sub_(self.shift)
-            yield exp_(block)
-
-
-def exp_(exponent: Matrix) -> Matrix:
-    """The exponential in place; what would be below the normal numbers, with which products are far slower, is 0."""
-    return torch.threshold_(exponent.exp_(), torch.finfo(exponent.dtype).tiny, 0.0)
-
-
-def block_rows(columns: int, bytes_each: int) -> int:
-    """How many rows make a block."""
-    return max(64, _BLOCK_BYTES // (columns * bytes_each))
-
-
 def finite_cost(matrix: Cost) -> Cost:
     """The cost itself. Raises: ValueError where it holds NaN or inf."""
     if torch.isfinite(matrix.detach().sum()):  # one quick passage; where it says no, large numbers may have done that
@@ -282,6 +226,7 @@ def finite_cost(matrix: Cost) -> Cost:
 
 
 Source = MatrixSource | FactorSource
+Pull = MatrixPull | FactorPull
 
 
 def factors(cost: LazyCost, *, streamed: bool | None = None) -> FactorSource | None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import gca_playground as gca
 from gca_playground import EXACT, FREE, Bounded, Soft
-from gca_playground.transport import scaling, source, stream
+from gca_playground.transport import blocks, scaling, source, stream
 from gca_playground.transport.scaling import Scalings
 from tests.oracles.problems import law, randn, seeds
 
@@ -85,8 +85,8 @@ def test_streaming_is_the_same_out_of_the_range_of_scalings(monkeypatch):
 @pytest.mark.parametrize("rows", [1, 3, 64])
 def test_blocks_of_any_size(method, rows, monkeypatch):
     expected = judged(gca.CosineCost, EXACT, Soft(0.4), steps=4, epsilon=0.2, method=method)
-    monkeypatch.setattr(source, "block_rows", lambda columns, bytes_each: rows)
-    monkeypatch.setattr(source, "_WHOLE_BYTES", 0)
+    monkeypatch.setattr(blocks, "block_rows", lambda columns, bytes_each: rows)
+    monkeypatch.setattr(blocks, "_WHOLE_BYTES", 0)
     same(judged(gca.CosineCost, EXACT, Soft(0.4), steps=4, epsilon=0.2, method=method), expected)
 
 
@@ -156,8 +156,9 @@ def test_no_number_is_looked_at_inside_the_loops():
     """The half-steps and their gradient never wait for the device: no item, tolist, bool or float of a tensor there."""
     looks = {"item", "tolist", "cpu", "numpy"}
     for module, names in (
-        (scaling, {"run", "back", "times", "add_times", "_Step", "_Slope", "_of_rank"}),
-        (source, {"KeptBlocks", "StreamedBlocks", "FactorPull", "MatrixPull"}),
+        (scaling, {"run", "back", "times", "add_times", "_Step", "_Slope", "_gather", "_of_rank"}),
+        (blocks, {"KeptBlocks", "StreamedBlocks"}),
+        (source, {"FactorPull", "MatrixPull"}),
         (stream, {"StreamedKernel", "plan_blocks", "through_steps"}),
     ):
         tree = ast.parse(Path(module.__file__).read_text(encoding="utf-8"))
