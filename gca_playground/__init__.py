@@ -31,7 +31,7 @@ if TYPE_CHECKING:
         TotalVariation,
         Uniformity,
     )
-    from gca_playground.learning import datasets, encoders, experiments, gaussian, metrics
+    from gca_playground.learning import crossmodal, datasets, encoders, experiments, gaussian, metrics
     from gca_playground.learning.embedding import embed, flat
     from gca_playground.learning.session import TrainingSession
     from gca_playground.learning.training import train
@@ -60,6 +60,7 @@ __version__ = "0.1.0"
 # the doctor can speak where torch is broken.
 _MODULES = {
     "check": "gca_playground.check",
+    "crossmodal": "gca_playground.learning.crossmodal",
     "datasets": "gca_playground.learning.datasets",
     "encoders": "gca_playground.learning.encoders",
     "experiments": "gca_playground.learning.experiments",
@@ -133,6 +134,7 @@ __all__ = [
     "app",
     "check",
     "cosine_cost",
+    "crossmodal",
     "datasets",
     "dot_cost",
     "embed",

@@ -8,9 +8,11 @@ from gca_playground.check.gradients import adjoint, implicit_gradient
 from gca_playground.check.infonce import infonce, infonce_gradient, nt_xent
 from gca_playground.check.keep_going import hub, hub_bias, kl_drop, rising_target
 from gca_playground.check.matching import blur, cost_matrix
+from gca_playground.check.noisy import kept_mass, rince, rising_rince
 from gca_playground.check.relaxations import alignment_uniformity, outer_step, three_plans
 from gca_playground.check.sinkhorn import half_step, sinkhorn
 from gca_playground.check.start import find_the_collapse, steps_to_balance
+from gca_playground.check.targets import classes_apart, domain_prior, reachable
 from gca_playground.check.verdict import Verdict
 
 __all__ = [
@@ -18,7 +20,9 @@ __all__ = [
     "adjoint",
     "alignment_uniformity",
     "blur",
+    "classes_apart",
     "cost_matrix",
+    "domain_prior",
     "find_the_collapse",
     "half_step",
     "hub",
@@ -27,10 +31,14 @@ __all__ = [
     "infonce",
     "infonce_gradient",
     "joint_encoders",
+    "kept_mass",
     "kl_drop",
     "nt_xent",
     "outer_step",
+    "reachable",
     "recover_correlations",
+    "rince",
+    "rising_rince",
     "rising_target",
     "sinkhorn",
     "steps_to_balance",

@@ -8,11 +8,26 @@ from typing import Any
 from gca_playground._boundary import as_count
 from gca_playground.learning import curves, toys
 from gca_playground.learning.digits import digits
+from gca_playground.learning.drifters import drifter_pairs
 from gca_playground.learning.faults import with_faults
+from gca_playground.learning.files import cifar10, mnist
 from gca_playground.learning.laws import generator, known, real
+from gca_playground.learning.modalities import digit_pairs
 from gca_playground.learning.pairs import Pairs, Source, from_arrays, pair_up
 
-__all__ = ["TABLE", "Dataset", "Pairs", "as_pairs", "from_arrays", "load", "names"]
+__all__ = [
+    "TABLE",
+    "Dataset",
+    "Pairs",
+    "as_pairs",
+    "cifar10",
+    "digit_pairs",
+    "drifter_pairs",
+    "from_arrays",
+    "load",
+    "mnist",
+    "names",
+]
 
 
 @dataclass(frozen=True)

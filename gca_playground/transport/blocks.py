@@ -13,9 +13,9 @@ from torch import Tensor
 
 from gca_playground._shapes import Matrix
 
-_BLOCK_BYTES = 2**19
+_BLOCK_BYTES = 2**20
 """A block of rows of which a processor's own cache holds some, beside the vectors."""
-_WHOLE_BYTES = 2**20
+_WHOLE_BYTES = 2**21
 """A kernel up to this size is one block."""
 
 Block = tuple[int, Tensor, Tensor]

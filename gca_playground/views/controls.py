@@ -33,7 +33,7 @@ class Slider(anywidget.AnyWidget):
     `value` and `index` follow each other. Setting `value` obeys one law, see `position`.
     """
 
-    _esm = static_text("keys.js", "common.js", "slider.js")
+    _esm = static_text("keys.js", "late.js", "common.js", "slider.js")
     _css = _CSS
 
     label = t.Unicode().tag(sync=True)
@@ -176,7 +176,7 @@ class Player(anywidget.AnyWidget):
     `acknowledged` the last one: slow callbacks slow the clock, they never pile up.
     """
 
-    _esm = static_text("keys.js", "common.js", "player.js")
+    _esm = static_text("keys.js", "late.js", "common.js", "player.js")
     _css = _CSS
 
     playing = t.Bool(False).tag(sync=True)
@@ -212,7 +212,7 @@ class CopyButton(anywidget.AnyWidget):
     With `as_link` the text is an address relative to the page, such as "?state=...", and is copied in full.
     """
 
-    _esm = static_text("keys.js", "common.js", "copy_button.js")
+    _esm = static_text("keys.js", "late.js", "common.js", "copy_button.js")
     _css = _CSS
 
     text_label = t.Unicode("copy").tag(sync=True)

@@ -30,7 +30,7 @@ class ExportButton(anywidget.AnyWidget):
     An error is said beside the button, and raised into the guard.
     """
 
-    _esm = static_text("keys.js", "common.js", "export.js")
+    _esm = static_text("keys.js", "late.js", "common.js", "export.js")
     _css = colour_rules() + static_text("controls.css")
 
     choices = t.List(t.Tuple(t.Unicode(), t.Enum(KINDS), t.Unicode())).tag(sync=True)

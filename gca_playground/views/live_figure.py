@@ -17,6 +17,7 @@ from gca_playground.views.theme import static_text
 __all__ = ["LiveFigure", "SecondFigure"]
 
 _BUNDLE = Path(basewidget.__file__).parent / "package_data" / "widgetbundle.js"
+_JS = static_text("late.js", "common.js", "figure.js")
 
 
 class LiveFigure(go.FigureWidget):
@@ -25,13 +26,18 @@ class LiveFigure(go.FigureWidget):
     The browser does not tell Python plotly's defaults; what a user zooms and points at it does tell.
     """
 
-    _esm = f"const bundle = {json.dumps(_BUNDLE.read_text(encoding='utf-8'))};\n{static_text('common.js', 'figure.js')}"
+    _esm = f"const bundle = {json.dumps(_BUNDLE.read_text(encoding='utf-8'))};\n{_JS}"
 
-    def open(self) -> None:
-        """Announce it as it is now: plotly tells the browser of a change once, which nobody hears before."""
-        if hasattr(self, "_layout_obj"):
-            self._widget_layout, self._widget_data = (copy.deepcopy(x) for x in (self._layout_obj._props, self._data))
-        super().open()
+    def get_state(self, key: Any = None, drop_defaults: bool = False) -> dict[str, Any]:
+        """The whole of it is what it is now: plotly tells of each change once, to who is there to hear it.
+
+        A browser asks for the whole when it opens the figure, loads its page anew, or has missed something.
+        """
+        if key is None and hasattr(self, "_layout_obj"):
+            for name, now in (("_widget_layout", self._layout_obj._props), ("_widget_data", self._data)):
+                self._trait_values[name] = copy.deepcopy(now)  # quietly: this is being sent
+        state: dict[str, Any] = super().get_state(key, drop_defaults)
+        return state
 
     def move(self, lines: Mapping[int, Segments]) -> None:
         """Other coordinates for these traces: one message of 32-bit floats with what differs from what is there."""
@@ -55,4 +61,4 @@ class SecondFigure(LiveFigure):
     Three of those at once take a browser longer than the two seconds that anywidget waits for each.
     """
 
-    _esm = f"const bundle = null;\n{static_text('common.js', 'figure.js')}"
+    _esm = f"const bundle = null;\n{_JS}"

@@ -67,7 +67,7 @@ class MatrixView(anywidget.AnyWidget):
     down, Enter and the space bar paint cells: see `on_paint`.
     """
 
-    _esm = static_text("keys.js", "common.js", "dark.js", "matrix_view.js")
+    _esm = static_text("keys.js", "late.js", "common.js", "dark.js", "matrix_view.js")
     _css = colour_rules() + static_text("matrix_view.css")
 
     shape = t.Tuple(t.Int(), t.Int(), default_value=(0, 0)).tag(sync=True)

@@ -89,7 +89,7 @@ class Theme(anywidget.AnyWidget):
     (`theme.observe(redraw, "dark")`).
     """
 
-    _esm = static_text("keys.js", "dark.js", "theme.js")
+    _esm = static_text("keys.js", "late.js", "dark.js", "theme.js")
     _css = colour_rules() + static_text("lab.css")
 
     dark = Bool(False, help="whether the page is dark; the browser says it").tag(sync=True)

@@ -24,7 +24,7 @@ def prior(
     *,
     differences: Sequence[float] = DIFFERENCES,
     dim: int = 3,
-    seeds: int = 3,
+    seeds: int = 5,
     steps: int = STEPS,
     folder: str | Path | None = None,
     progress: bool = True,

@@ -26,7 +26,7 @@ def relaxation(
     epsilons: Sequence[float] = EPSILONS,
     half_steps: Sequence[int] = HALF_STEPS,
     data: str = "blobs",
-    seeds: int = 3,
+    seeds: int = 5,
     steps: int = STEPS,
     folder: str | Path | None = None,
     progress: bool = True,

@@ -31,7 +31,7 @@ def digits(
     *,
     losses: Sequence[str] = (BASELINE, *LOSSES),
     dims: Sequence[int] = DIMS,
-    seeds: int = 3,
+    seeds: int = 5,
     steps: int = STEPS,
     folder: str | Path | None = None,
     progress: bool = True,

@@ -30,6 +30,11 @@ def state_of(query: str) -> dict[str, Any] | None:
     return state
 
 
+def lab_of(query: str) -> str | None:
+    """The name of a lab in a query (``?lab=training``); None where there is none."""
+    return parse_qs(query.lstrip("?")).get("lab", [None])[0]
+
+
 def served_by_voila() -> bool:
     """Whether this kernel serves a page of voila's, whose address a link can extend."""
     return os.environ.get("SERVER_SOFTWARE", "").startswith("voila")

@@ -50,6 +50,8 @@ class CouplingLab(Lab):
     computes the same picture. ``lab.scene`` holds the plan and the numbers that are on show.
     """
 
+    title_text, about = "Coupling", "one plan, and what each knob does to it"
+
     def __init__(
         self,
         z: object = None,
@@ -108,7 +110,7 @@ class CouplingLab(Lab):
     # What is in the lab ---------------------------------------------------------------------------------------------
 
     def _build(self) -> None:
-        self.title = text("title", "Coupling")
+        self.title = text("title", self.title_text)
         self.formula, self.pill = text("formula"), text("pill")
         self.matrix = MatrixView(bar_top=figures.BAR_TOP)
         self.clouds, self.curves = CloudPicture(self.scene), CurvePicture(self.scene)

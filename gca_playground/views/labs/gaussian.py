@@ -33,6 +33,8 @@ class GaussianLab(Lab):
     computes the same model. ``lab.scene`` holds the laws and the numbers that are on show.
     """
 
+    title_text, about = "Gaussian", "where everything is known"
+
     def __init__(self, *, state: object = None) -> None:
         first = START.state if state is None else State.from_dict(state)
         scene = make_scene(first)
@@ -81,7 +83,7 @@ class GaussianLab(Lab):
     # What is in the lab ---------------------------------------------------------------------------------------------
 
     def _build(self) -> None:
-        self.title, self.formula, self.pill = text("title", "Gaussian"), text("formula"), text("pill")
+        self.title, self.formula, self.pill = text("title", self.title_text), text("formula"), text("pill")
         self.look, self.laws, self.scores = text("hint"), text("numbers-table"), text("numbers-table")
         self.told, self.place_head = text("told"), text("section")
         self.ellipses, self.sides = EllipsePicture(self.scene), SidePicture(self.scene)

@@ -16,15 +16,20 @@ from gca_playground.views.theme import Theme
 class Lab(widgets.VBox):
     """The frame of a lab. Subclasses fill it with ``self.fill(...)``.
 
-    Every callback runs through ``self.guard``: errors appear in the lab, the last good picture stays.
+    Every callback runs through ``self.guard``: errors appear in the lab, the last good picture stays. ``title_text``
+    is the lab's name, ``about`` says in a few words what it shows.
     """
+
+    title_text = ""
+    about = ""
+    state: Any
 
     def __init__(self) -> None:
         super().__init__()
         self.add_class("gca-lab")
         self.theme = Theme()
         self.guard = Guard()
-        _close_earlier(self)
+        close_earlier(self)
 
     def fill(self, *parts: widgets.Widget) -> None:
         """Set what the lab consists of, from top to bottom."""
@@ -39,11 +44,11 @@ class Lab(widgets.VBox):
         super().close()
 
 
-_OF_CELL: dict[str, tuple[str, list[Lab]]] = {}
+_OF_CELL: dict[str, tuple[str, list[widgets.Widget]]] = {}
 """For each notebook cell its last run, and the labs of that run."""
 
 
-def _close_earlier(lab: Lab) -> None:
+def close_earlier(lab: widgets.Widget) -> None:
     """Close the labs that an earlier run of the same cell has made: nobody sees them any more."""
     cell, run = _cell_and_run()
     if not cell:

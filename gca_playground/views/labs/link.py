@@ -1,14 +1,14 @@
-"""A lab in a link: ``...?state={"lab": "coupling", ...}``, as voila serves it."""
+"""A lab in a link: ``...?state={"lab": "coupling", ...}`` or ``...?lab=coupling``, as voila serves it."""
 
 from __future__ import annotations
 
 import os
 from typing import Any
 
-from gca_playground.views.labs.address import MOST, link, served_by_voila, state_of
+from gca_playground.views.labs.address import MOST, lab_of, link, served_by_voila, state_of
+from gca_playground.views.labs.app import App
 from gca_playground.views.labs.coupling import CouplingLab
 from gca_playground.views.labs.gaussian import GaussianLab
-from gca_playground.views.labs.lab import Lab
 from gca_playground.views.labs.target import TargetLab
 from gca_playground.views.labs.training import TrainingLab
 
@@ -23,17 +23,18 @@ LABS: dict[str, Any] = {
 """The labs that a link can open, by what their states call them; without a name it is the first."""
 
 
-def app(query: str | None = None) -> Lab:
-    """The lab that a link asks for; where it asks for nonsense, the lab as it opens first, saying what was wrong.
+def app(query: str | None = None) -> App:
+    """All labs on one page, first the one that a link asks for; where it asks for nonsense, the lab says what was wrong.
 
-    Given: the query part of the link; by default that of the page being served.
+    Given: the query part of the link; by default that of the page being served. ``app().lab`` is the lab on show.
     """
     query = os.environ.get("QUERY_STRING", "") if query is None else query
+    first = next(iter(LABS))
     try:
         state = state_of(query)
-        name = state.get("lab", "coupling") if isinstance(state, dict) else "coupling"
-        lab: Lab = LABS.get(str(name), CouplingLab)(state=state)
+        named = state.get("lab", first) if isinstance(state, dict) else lab_of(query) or first
+        return App(LABS, str(named), state=state)
     except (TypeError, ValueError) as error:
-        lab = CouplingLab()
-        lab.guard.show(ValueError(f"the link could not be followed: {error}"))
-    return lab
+        made = App(LABS, first)
+        made.lab.guard.show(ValueError(f"the link could not be followed: {error}"))
+        return made

@@ -27,7 +27,6 @@ ANGLES = [(math.radians(degrees), f"{degrees}°") for degrees in range(0, 361, 5
 class RunningPage(Lab):
     """Cards, curves, buttons and knobs; ``RunningLab`` makes them answer."""
 
-    title_text = "Training"
     presets: tuple[Preset, ...] = ()
     panels = PANELS
     run: Run

@@ -46,7 +46,7 @@ class TargetLab(RunningLab):
         gca.TargetLab.from_state(lab.state)
     """
 
-    title_text = "Target"
+    title_text, about = "Target", "paint who belongs together"
     run: KindsRun
     presets = TARGET_PRESETS
     panels = (

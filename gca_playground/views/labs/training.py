@@ -25,6 +25,7 @@ class TrainingLab(RunningLab):
     what the buttons do. ``lab.code()`` is a script that trains the same way, ``lab.run.sessions`` hold what was learnt.
     """
 
+    title_text, about = "Training", "an embedding that learns while you steer"
     presets = PRESETS
 
     @classmethod

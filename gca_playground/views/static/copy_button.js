@@ -75,4 +75,4 @@ function render({ model, el }) {
   return () => stop.abort();
 }
 
-export default { render };
+export default { initialize: keepHearing, render };

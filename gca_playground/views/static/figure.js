@@ -149,12 +149,23 @@ function makeStage(FigureView) {
         if (detail.element !== el) return;
         document.removeEventListener(RENDERED, ready);
         for (const event of REDRAWN) el.on(event, () => this.follow());
-        el.addEventListener("pointerenter", () => this.tell(this.hoverable()));
+        el.onpointerenter = () => this.tell(this.hoverable());
         this.drawn = true;
         this.follow();
       };
       document.addEventListener(RENDERED, ready);
       super.perform_render();
+    }
+
+    // Python has told everything anew. The view listens already.
+    renew() {
+      const { model } = this;
+      this.moved.clear();
+      this.models.clear();
+      this.drawn = false;
+      this.model = Object.create(model, { on: { value() {} } });
+      this.perform_render();
+      this.model = model;
     }
 
     move(changes) {
@@ -228,6 +239,13 @@ function move(changes) {
   for (const view of views) view.move(changes);
 }
 
+// Plotly holds an older state than the one that has just come.
+function renew() {
+  if (!made?.model.held) return;
+  made.model.held = null;
+  for (const view of views) view.renew();
+}
+
 let started;
 
 function initialize(context) {
@@ -237,7 +255,9 @@ function initialize(context) {
     MESSAGES.map((name) => [name, () => model.get(name) && kept.push([name, model.get(name)])]),
   );
   for (const name of MESSAGES) model.on(`change:${name}`, keep[name]);
+  for (const name of HELD) model.on(`change:${name}`, () => queueMicrotask(renew));
   model.on("msg:custom", (content, buffers) => move(coordinates(content, buffers)));
+  keepHearing(context);
   started = startPlotly().then(({ makeModel, Stage }) => {
     made = { model: makeModel(context), Stage };
     for (const name of MESSAGES) model.off(`change:${name}`, keep[name]);
