@@ -57,11 +57,11 @@ def faster(clock: Clock, key: str, what: str, times: dict[str, Spent], limits: d
 
 
 def slower(clock: Clock, key: str, what: str, times: dict[str, Spent], limits: dict[str, float]) -> list[Row]:
-    """The time of the first act in units of the others named, against the most that was promised."""
+    """The time of the first act in units of the others named, against the most that was promised; 0: nothing was."""
     mine = clock.of(next(iter(times.values())))
     took = {name: clock.of(times[name]) for name in limits}
     return [
-        Row(key, what, ms(mine), name, ms(took[name]), mine / took[name], "<=", limit, "x its time")
+        Row(key, what, ms(mine), name, ms(took[name]), mine / took[name], "<=" if limit else "", limit, "x its time")
         for name, limit in limits.items()
     ]
 

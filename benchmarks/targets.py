@@ -58,7 +58,7 @@ def gradient(clock: Clock) -> list[Row]:
             rows += slower(clock, "S2", what, times, {"cross_entropy InfoNCE": 2.2})
         rest = {name: spent for name, spent in times.items() if "InfoNCE" not in name}
         rows += faster(clock, "S2", what, rest, {"OTT Danskin": 2.0, "a tape": 20.0})
-        rows += absent("S2", what, "OTT")
+        rows += absent("S2", what, "OTT") + _softmax(clock, n)
     n = 128 if clock.quick else 2048
     for name in ("gca.loss", "potentials"):
         got = in_fresh_process("targets.py", "memory", "--name", name, "--n", str(n))["bytes"] / (4 * n * n)
@@ -69,22 +69,38 @@ def gradient(clock: Clock) -> list[Row]:
 def _losses(n: int) -> dict[str, Act]:
     z, w = work.views(n)
     ours = gca.loss("gca-ince", epsilon=0.1, steps=40)
-
-    def with_gradient(loss: Callable[[], torch.Tensor]) -> Act:
-        def act() -> None:
-            work.forget(z, w)
-            loss().backward()
-
-        return act
-
     acts = {
-        "gca.loss": with_gradient(lambda: ours(z, w)),
-        "from the potentials": with_gradient(lambda: work.from_potentials(z, w, steps=40)),
-        "cross_entropy InfoNCE": with_gradient(lambda: work.infonce(z, w)),
-        "symmetric InfoNCE": with_gradient(lambda: work.infonce(z, w, symmetric=True)),
+        "gca.loss": _with_gradient(z, w, lambda: ours(z, w)),
+        "from the potentials": _with_gradient(z, w, lambda: work.from_potentials(z, w, steps=40)),
+        "cross_entropy InfoNCE": _with_gradient(z, w, lambda: work.infonce(z, w)),
+        "symmetric InfoNCE": _with_gradient(z, w, lambda: work.infonce(z, w, symmetric=True)),
     }
     acts |= peers.ott_gradient(z, w, epsilon=0.1, iterations=20)
-    return acts | {"a tape": with_gradient(lambda: work.through_logsumexp(z, w, steps=40))}
+    return acts | {"a tape": _with_gradient(z, w, lambda: work.through_logsumexp(z, w, steps=40))}
+
+
+def _softmax(clock: Clock, n: int) -> list[Row]:
+    """InfoNCE and its symmetric form through the same machinery, against cross_entropy."""
+    z, w = work.views(n)
+    rows = []
+    for name, both in (("infonce", False), ("clip", True)):
+        ours = gca.loss(name, epsilon=0.1)
+        acts = {
+            "gca.loss": _with_gradient(z, w, lambda ours=ours: ours(z, w)),
+            "F.cross_entropy": _with_gradient(z, w, lambda both=both: work.infonce(z, w, symmetric=both)),
+        }
+        what = f"gca.loss('{name}') forward and backward, d 64, n {n}"
+        times = interleaved(acts, rounds=clock.rounds({256: 40, 1024: 15}.get(n, 7)))
+        rows += slower(clock, "S2", what, times, {"F.cross_entropy": 1.0})
+    return rows
+
+
+def _with_gradient(z: torch.Tensor, w: torch.Tensor, loss: Callable[[], torch.Tensor]) -> Act:
+    def act() -> None:
+        work.forget(z, w)
+        loss().backward()
+
+    return act
 
 
 # ------------------------------------------------------------------------------------------ S3, S4, S5
@@ -175,12 +191,14 @@ def streamed(clock: Clock) -> list[Row]:
         loss(z, w).backward()
 
     acts: dict[str, Act] = {"potentials": potentials, "gca.loss": named, "a passage": lambda: work.block_pass(z, w)}
+    acts["laid out"] = lambda: work.block_pass(z, w, laid_out=True)
     times = interleaved(acts, rounds=clock.rounds(3), most=60)
-    floor, rows = times["a passage"], []
+    rows: list[Row] = []
     for name in ("potentials", "gca.loss"):
         each = Spent(*(x / steps for x in times[name]))
         what = f"a half-step of {steps} with the gradient, n {n}, d 64, {name}"
-        rows += slower(clock, "S6", what, {name: each, "GEMM and exp": floor}, {"GEMM and exp": 1.3})
+        both = {name: each, "GEMM and exp": times["a passage"], "the same with w' laid out": times["laid out"]}
+        rows += slower(clock, "S6", what, both, {"GEMM and exp": 1.3, "the same with w' laid out": 0.0})
     if clock.name == "cpu":
         rows += _sizes(clock.quick, n, steps)
     return rows

