@@ -72,7 +72,8 @@ class LazyCost:
     @property
     def shape(self) -> torch.Size:
         """(..., n, m)."""
-        batch = torch.broadcast_shapes(self.z.shape[:-2], self.w.shape[:-2])
+        plain = self.z.ndim == self.w.ndim == 2
+        batch = () if plain else torch.broadcast_shapes(self.z.shape[:-2], self.w.shape[:-2])
         return torch.Size((*batch, self.z.shape[-2], self.w.shape[-2]))
 
     def rows(self, start: int, stop: int) -> Tensor:

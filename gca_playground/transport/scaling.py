@@ -88,7 +88,7 @@ def run(problem: Problem, g: Cols, steps: int) -> Scalings | None:
     v, den_cols = like.new_empty(count_cols + 1, *batch, m), like.new_zeros(count_cols, *batch, m)
     v[0] = (g / problem.epsilon).exp()
     rows, cols = _Step(problem.rows, problem.epsilon, like, level), _Step(problem.cols, problem.epsilon, like, None)
-    masses, scales_cols, sums_cols = rows.mass.split(blocks.sizes, -1), v.unbind(0), den_cols.unbind(0)
+    masses, scales_cols, sums_cols = _cut(rows.mass, blocks.sizes), v.unbind(0), den_cols.unbind(0)
     for k, (dens, scales) in enumerate(zip(*(_in_parts(x, blocks.sizes) for x in (den_rows, u)), strict=True)):
         given, sums = scales_cols[k], sums_cols[k] if k < count_cols else None
         for i, block, turned in blocks.passage(k):
@@ -105,7 +105,12 @@ def run(problem: Problem, g: Cols, steps: int) -> Scalings | None:
 
 def _in_parts(x: Tensor, sizes: list[int]) -> list[tuple[Tensor, ...]]:
     """For each k, the parts of ``x[k]``: views made all at once, since each costs as much as a small product."""
-    return list(zip(*(part.unbind(0) for part in x.split(sizes, -1)), strict=True))
+    return list(zip(*(part.unbind(0) for part in _cut(x, sizes)), strict=True))
+
+
+def _cut(x: Tensor, sizes: list[int]) -> tuple[Tensor, ...]:
+    """``x`` at the ends of the blocks."""
+    return (x,) if len(sizes) == 1 else x.split(sizes, -1)
 
 
 def _in_range(scalings: tuple[Tensor, ...], sums: tuple[Tensor, ...], reach: float) -> bool:
@@ -180,47 +185,69 @@ def back(found: Scalings, fbar: Rows, gbar: Cols) -> Slopes:
         column step   y = kappa gbar / den,   fbar = fbar - u K y
         row step      x = kappa fbar / den,   gbar = gbar - v K' x
 
-    Given: dL/dlog u (..., n) and dL/dlog v (..., m) after the last half-step. What a step has used up is gone: before
-    the last iteration only what comes back from the one after counts.
+    Given: dL/dlog u (..., n) and dL/dlog v (..., m) after the last half-step.
     """
-    problem, u, v, sizes = found.problem, found.u, found.v, found.blocks.sizes
-    rows, cols = _Slope(problem.rows, found.level), _Slope(problem.cols, None)
+    problem, v = found.problem, found.v
     # The way back is linear: at unit size no product on it leaves its type.
     size = torch.maximum(fbar.abs().amax(), gbar.abs().amax())
     size = torch.where(size > 0, size, 1.0)
-    fbar, gbar = (fbar / size).to(u.dtype), (gbar / size).to(u.dtype)
-    count_cols, nothing = len(v) - 1, (torch.zeros_like(fbar), torch.zeros_like(gbar))
-    left, right = u.new_empty(len(u) + count_cols, *u.shape[1:]), v.new_empty(len(u) + count_cols, *v.shape[1:])
-    left[len(u) :], right[: len(u)] = u[:count_cols], v[: len(u)]
-    to_rows, to_cols, image, pulled = left[: len(u)], right[len(u) :].unbind(0), *map(torch.empty_like, nothing)
-    over_k = list(zip(*(_in_parts(x, sizes) for x in (-u, found.den_rows, to_rows)), strict=True))
-    over_rows = list(zip(*(x.split(sizes, -1) for x in (fbar, nothing[0], image, rows.log_mass)), strict=True))
-    minus_v, den_rows, den_cols = v.neg().unbind(0), found.den_rows.unbind(0), found.den_cols.unbind(0)
-    pull, parts, stops = problem.source.pulling(), left.split(sizes, -1), list(itertools.accumulate(sizes))
-    damping: Tensor | float = 0.0
-    for k in range(len(u) - 1, -1, -1):
-        scales, dens, given = over_k[k]
-        y = to_cols[k] if k < count_cols else None
-        last = k == len(u) - 1
-        if y is not None:
-            damping = damping + cols.drift(gbar, den_cols[k])
-            cols.spread(gbar, den_cols[k], cols.log_mass, out=y)
-        pulled.zero_()
-        for i, block, turned in found.blocks.passage(k):
-            own, zero, seen, mass = over_rows[i]
+    way = _WayBack(found, (fbar / size).to(v.dtype), (gbar / size).to(v.dtype))
+    for k in range(way.count_rows - 1, -1, -1):
+        way.iteration(k)
+    start = problem.epsilon * v[0].to(problem.wide).log()
+    left_over = torch.where(start == 0, 0.0, way.gbar * start).sum() / problem.epsilon**2
+    way.pull.scale((size / problem.epsilon).to(v.dtype))
+    return Slopes(way.pull.result(), size * (way.damping - left_over) - way.pull.inner() / problem.epsilon)
+
+
+class _WayBack:
+    """The iterations in reverse, each with one passage over the kernel, and what they leave.
+
+    What a step has used up is gone: an iteration starts from what came back from the one after it, the last one from
+    what was given. ``left`` and ``right`` are the factors of the gradient, which the last passage gathers.
+    """
+
+    def __init__(self, found: Scalings, fbar: Tensor, gbar: Tensor) -> None:
+        problem, u, v, self.blocks, sizes = found.problem, found.u, found.v, found.blocks, found.blocks.sizes
+        self.rows, self.cols = _Slope(problem.rows, found.level), _Slope(problem.cols, None)
+        self.fbar, self.gbar, self.damping = fbar, gbar, torch.zeros((), dtype=problem.wide, device=u.device)
+        self.count_rows, self.count_cols = len(u), len(v) - 1
+        self.no_gbar, self.pulled = torch.zeros_like(gbar), torch.empty_like(gbar)
+        left = u.new_empty(len(u) + self.count_cols, *u.shape[1:])
+        self.right = v.new_empty(len(left), *v.shape[1:])
+        left[len(u) :], self.right[: len(u)] = u[: self.count_cols], v[: len(u)]
+        self.left, self.stops, self.pull = (
+            _cut(left, sizes),
+            list(itertools.accumulate(sizes)),
+            problem.source.pulling(),
+        )
+        self.to_cols, self.minus_v = self.right[len(u) :].unbind(0), v.neg().unbind(0)
+        self.den_rows, self.den_cols = found.den_rows.unbind(0), found.den_cols.unbind(0)
+        by_k = (_in_parts(x, sizes) for x in (-u, found.den_rows, left[: len(u)]))
+        self.by_k = list(zip(*by_k, strict=True))
+        by_rows = (fbar, torch.zeros_like(fbar), torch.empty_like(fbar), self.rows.log_mass)
+        self.by_rows = list(zip(*(_cut(x, sizes) for x in by_rows), strict=True))
+
+    def iteration(self, k: int) -> None:
+        """Its column step, if it had one, and its row step."""
+        minus_u, dens, given = self.by_k[k]
+        last, y = k == self.count_rows - 1, None
+        if k < self.count_cols:
+            y = self.to_cols[k]
+            self.damping += self.cols.drift(self.gbar, self.den_cols[k])
+            self.cols.spread(self.gbar, self.den_cols[k], self.cols.log_mass, out=y)
+        self.pulled.zero_()
+        for i, block, turned in self.blocks.passage(k):
+            own, nothing, seen, mass = self.by_rows[i]
             if y is not None:
                 times(block, y, out=seen)
-                torch.addcmul(own if last else zero, seen, scales[i], out=own)
-            rows.spread(own, dens[i], mass, out=given[i])
-            add_times(turned, given[i], out=pulled)
-            if k == 0:  # all that the gradient needs of these rows is there, and so are the rows
-                _gather(block, parts[i], right, pull=pull, stop=stops[i])
-        damping = damping + rows.drift(fbar, den_rows[k])
-        torch.addcmul(gbar if y is None else nothing[1], pulled, minus_v[k], out=gbar)
-    start = problem.epsilon * v[0].to(problem.wide).log()
-    left_over = torch.where(start == 0, 0.0, gbar * start).sum() / problem.epsilon**2
-    pull.scale((size / problem.epsilon).to(u.dtype))
-    return Slopes(pull.result(), size * (damping - left_over) - pull.inner() / problem.epsilon)
+                torch.addcmul(own if last else nothing, seen, minus_u[i], out=own)
+            self.rows.spread(own, dens[i], mass, out=given[i])
+            add_times(turned, given[i], out=self.pulled)
+            if k == 0:  # all that the gradient of these rows needs is there, and so are the rows
+                _gather(block, self.left[i], self.right, pull=self.pull, stop=self.stops[i])
+        self.damping += self.rows.drift(self.fbar, self.den_rows[k])
+        torch.addcmul(self.gbar if y is None else self.no_gbar, self.pulled, self.minus_v[k], out=self.gbar)
 
 
 def _gather(block: Matrix, left: Tensor, right: Tensor, *, pull: Pull, stop: int) -> None:

@@ -156,7 +156,7 @@ def test_no_number_is_looked_at_inside_the_loops():
     """The half-steps and their gradient never wait for the device: no item, tolist, bool or float of a tensor there."""
     looks = {"item", "tolist", "cpu", "numpy"}
     for module, names in (
-        (scaling, {"run", "back", "times", "add_times", "_Step", "_Slope", "_gather", "_of_rank"}),
+        (scaling, {"run", "back", "times", "add_times", "_Step", "_Slope", "_WayBack", "_gather", "_of_rank"}),
         (blocks, {"KeptBlocks", "StreamedBlocks"}),
         (source, {"FactorPull", "MatrixPull"}),
         (stream, {"StreamedKernel", "plan_blocks", "through_steps"}),
