@@ -18,11 +18,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from gca_playground._shapes import Cols, Cost, Matrix, Rows
+from gca_playground.transport.blocks import KeptBlocks
 
 METHODS = ("auto", "scaling", "log", "newton", "stream")
 
@@ -31,6 +33,19 @@ REACH = {torch.float32: 30.0, torch.float64: 300.0}
 
 SMALL = 2**18
 """Entries of a kernel that is kept in double precision whatever the cost's."""
+
+
+NEAR = 20.0
+"""How far, in log units, a plan may be from the centre of the kernel that it is written with."""
+
+
+class Factored(NamedTuple):
+    """``P = diag(u) K diag(v)``; products with K are in ``dtype``."""
+
+    u: Rows
+    blocks: KeptBlocks
+    v: Cols
+    dtype: torch.dtype
 
 
 class Kernel:
@@ -80,6 +95,7 @@ class DenseKernel(Kernel):
         self.reach = REACH[self.kept]
         self.least_sum = math.exp(-self.reach)
         self.matrix: Matrix | None = None
+        self.rounded: dict[torch.dtype, KeptBlocks] = {}
         self.exact_so_far: Tensor | None = None
 
     def rows(self, g: Cols) -> Rows:
@@ -122,9 +138,16 @@ class DenseKernel(Kernel):
             )
         return False
 
-    def centre(self, f: Rows, g: Cols) -> Matrix:
-        """Centre at (f, g): the matrix is then the plan of these potentials."""
-        return self._centre(f, g)
+    def factored(self, f: Rows, g: Cols, dtype: torch.dtype) -> Factored:
+        """The plan of these potentials by its factors, products with it in ``dtype``; moves a centre that is far."""
+        log_u, log_v = (f - self.f0) / self.epsilon, (g - self.g0) / self.epsilon
+        if self.matrix is None or not torch.maximum(log_u.abs().amax(), log_v.abs().amax()) <= NEAR:
+            self._centre(f, g)
+            log_u, log_v = torch.zeros_like(log_u), torch.zeros_like(log_v)
+        if dtype not in self.rounded:
+            least = 1e-30 if dtype != self.kept else 0.0  # products with subnormal numbers are slow
+            self.rounded[dtype] = KeptBlocks(torch.threshold(self.matrix.to(dtype), least, 0.0))  # type: ignore
+        return Factored(log_u.exp(), self.rounded[dtype], log_v.exp(), dtype)
 
     def _times(self, matrix: Matrix, log_scale: Tensor) -> Tensor:
         scale = log_scale.exp().to(matrix.dtype)
@@ -151,7 +174,7 @@ class DenseKernel(Kernel):
         self.f0, self.g0 = f0, g0
         self.log_u0, self.log_v0 = f0 / self.epsilon, g0 / self.epsilon
         exponent = log_plan(f0, g0, self.cost, self.epsilon)
-        self.matrix = exponent.exp_().to(self.kept)
+        self.matrix, self.rounded = exponent.exp_().to(self.kept), {}
         return self.matrix
 
 

@@ -5,21 +5,22 @@ After a row step the rows are right, and the plan is a function of g alone. The 
     b exp(-g / rho) - c,      c = P' 1                 (exact columns: b - c)
 
 and the derivative of c in g / epsilon is the Schur complement ``diag(c) - kappa P' diag(1 / r) P``, which conjugate
-gradients solve with two products by P an iteration. Where a side is exact the complement is singular along the ones,
+gradients solve with two products by ``P = diag(u) K diag(v)`` an iteration, in single precision first: a direction
+needs no more, and the dual says whether it helped. Where a side is exact the complement is singular along the ones,
 which neither the plan nor the miss sees. Source: Brauer, Clason, Lorenz and Wirth 2017 (a Sinkhorn-Newton method).
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import NamedTuple
 
 import torch
 
-from gca_playground._shapes import Cols, Matrix, Rows
-from gca_playground.transport.blocks import KeptBlocks
+from gca_playground._shapes import Cols, Rows
 from gca_playground.transport.constraint import Soft
-from gca_playground.transport.kernel import DenseKernel
+from gca_playground.transport.kernel import DenseKernel, Factored
 from gca_playground.transport.problem import Problem
 
 _LONGEST = 3.0
@@ -28,15 +29,19 @@ _HALVINGS = 12
 _MOST_ITERATIONS = 200
 _LOOK_EVERY = 5
 """Iterations of conjugate gradients between two looks at the residual."""
+_ROUNDING = {torch.float32: 1e-4, torch.float64: 0.0}
+"""The relative residual below which products of this type have nothing to say."""
 
 
 class Point(NamedTuple):
-    """Potentials with optimal rows, the value of the dual there, and by how much, relatively, the columns miss."""
+    """Potentials with optimal rows, the dual there, by how much, relatively, the columns miss, and the plan's sums."""
 
     f: Rows
     g: Cols
     dual: float
     miss: float
+    row_sums: Rows
+    col_sums: Cols
 
 
 def applies(problem: Problem) -> bool:
@@ -57,13 +62,22 @@ def ascend(problem: Problem, kernel: DenseKernel, g: Cols, *, tol: float, most: 
     for steps in range(most):
         if point.miss <= tol:
             return point, steps
-        plan = kernel.centre(point.f, point.g)
-        direction = _direction(problem, point, plan).clamp(-_LONGEST, _LONGEST)
-        new = _search(problem, kernel, point, direction)
+        new = _step(problem, kernel, point, tol=tol)
         if new is None:
             return point, steps
         point = new
     return point, most
+
+
+def _step(problem: Problem, kernel: DenseKernel, point: Point, *, tol: float) -> Point | None:
+    """A Newton step that helps, in the precision that it takes; None where there is none."""
+    for dtype in dict.fromkeys((torch.float32, kernel.kept)):
+        forcing = max(min(0.1, point.miss), 0.2 * tol / point.miss, _ROUNDING[dtype])
+        direction = _direction(problem, point, kernel.factored(point.f, point.g, dtype), forcing=forcing)
+        new = _search(problem, kernel, point, direction.clamp(-_LONGEST, _LONGEST))
+        if new is not None:
+            return new
+    return None
 
 
 def _search(problem: Problem, kernel: DenseKernel, point: Point, direction: Cols) -> Point | None:
@@ -85,12 +99,12 @@ def _at(problem: Problem, kernel: DenseKernel, g: Cols) -> Point:
     lse_cols = kernel.cols(f)
     if not kernel.trusted():
         lse_cols = kernel.exact_cols(f)
-    sums, mass = (g / problem.epsilon + lse_cols).exp(), (f / problem.epsilon + lse).exp().sum()
+    sums, row_sums = (g / problem.epsilon + lse_cols).exp(), (f / problem.epsilon + lse).exp()
     sides = ((problem.rows, f), (problem.cols, g))
     earned = sum(side.constraint.earned(potential, side.mass).sum() for side, potential in sides)
     miss = (sums / _asked(problem, g) - 1).abs().amax()
-    dual, missed = torch.stack([earned - problem.epsilon * mass, miss]).tolist()
-    return Point(f, g, dual, missed if math.isfinite(missed) else math.inf)
+    dual, missed = torch.stack([earned - problem.epsilon * row_sums.sum(), miss]).tolist()
+    return Point(f, g, dual, missed if math.isfinite(missed) else math.inf, row_sums, sums)
 
 
 def _asked(problem: Problem, g: Cols) -> Cols:
@@ -99,25 +113,22 @@ def _asked(problem: Problem, g: Cols) -> Cols:
     return problem.cols.mass if math.isinf(rho) else problem.cols.mass * torch.exp(-g / rho)
 
 
-def _direction(problem: Problem, point: Point, plan: Matrix) -> Cols:
-    """The Newton step in units of epsilon, to a relative accuracy of min(0.1, miss)."""
-    asked, wide = _asked(problem, point.g), problem.wide
-    sums, row_sums = plan.sum(-2, dtype=wide), plan.sum(-1, dtype=wide)
+def _direction(problem: Problem, point: Point, plan: Factored, *, forcing: float) -> Cols:
+    """The Newton step in units of epsilon, to the relative accuracy ``forcing``."""
+    asked, price = _asked(problem, point.g), problem.cols.price
     kappa = float(problem.rows.constraint.damping(problem.epsilon))  # type: ignore[union-attr]
-    price = problem.cols.price
-    diagonal = sums if math.isinf(price) else sums + asked * (problem.epsilon / price)
-    weight = kappa / row_sums
-
-    parts = KeptBlocks(plan)  # each part serves both products while it is in the cache
-    weights = weight.to(plan.dtype).split(parts.sizes)
+    diagonal = point.col_sums if math.isinf(price) else point.col_sums + asked * (problem.epsilon / price)
+    blocks, dtype = plan.blocks, plan.dtype
+    weights = (plan.u.square() * (kappa / point.row_sums)).to(dtype).split(blocks.sizes)
+    passages = itertools.count()
 
     def complement(x: Cols) -> Cols:
-        given, image = x.to(plan.dtype), torch.zeros_like(x, dtype=plan.dtype)
-        for i, part, turned in parts.passage(0):
+        given, image = (plan.v * x).to(dtype), torch.zeros_like(x, dtype=dtype)
+        for i, part, turned in blocks.passage(next(passages)):
             image.addmv_(turned, weights[i] * torch.mv(part, given))
-        return diagonal * x - image.to(wide)
+        return diagonal * x - plan.v * image
 
-    return _solve(complement, asked - sums, diagonal, forcing=min(0.1, point.miss))
+    return _solve(complement, asked - point.col_sums, diagonal, forcing=forcing)
 
 
 def _solve(operator: object, target: Cols, diagonal: Cols, *, forcing: float) -> Cols:
