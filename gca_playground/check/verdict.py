@@ -6,29 +6,25 @@ import functools
 import html
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-_LOOKS = {
-    "right": ("✓", "#1b7f3b", "right"),
-    "wrong": ("✗", "#b3261e", "not yet"),
-    "not attempted": ("○", "#6b7280", "not attempted"),
-}
+from gca_playground.check.progress import LOOKS, State, note
 
 
 @dataclass(frozen=True)
 class Verdict:
     """The answer of a self-check: its state, and why, in words. Reads the same aloud as it looks."""
 
-    state: Literal["right", "wrong", "not attempted"]
+    state: State
     why: str
 
     def __repr__(self) -> str:
         """One line of text."""
-        sign, _, word = _LOOKS[self.state]
+        sign, _, word = LOOKS[self.state]
         return f"{sign} {word}: {self.why}"
 
     def _repr_html_(self) -> str:
-        sign, colour, word = _LOOKS[self.state]
+        sign, colour, word = LOOKS[self.state]
         return (
             f'<div role="status" style="border-left:4px solid {colour};padding:4px 10px">'
             f'<b><span aria-hidden="true" style="color:{colour}">{sign}</span> {word}</b>: '
@@ -50,15 +46,21 @@ def exercise(question: str) -> Callable[[Callable[[Any], str]], Callable[..., Ve
     def decorate(judge: Callable[[Any], str]) -> Callable[..., Verdict]:
         @functools.wraps(judge)
         def check(answer: Any = None) -> Verdict:
-            if answer is None or answer is ...:
-                return Verdict("not attempted", question)
-            try:
-                return Verdict("right", judge(answer))
-            except Wrong as reason:
-                return Verdict("wrong", str(reason))
-            except Exception as error:  # an answer may fail in any way, and the student must read how
-                return Verdict("wrong", f"this answer could not be used: {type(error).__name__}: {error}")
+            verdict = _judged(judge, answer, question)
+            note(judge.__name__, verdict.state)
+            return verdict
 
         return check
 
     return decorate
+
+
+def _judged(judge: Callable[[Any], str], answer: Any, question: str) -> Verdict:
+    if answer is None or answer is ...:
+        return Verdict("not attempted", question)
+    try:
+        return Verdict("right", judge(answer))
+    except Wrong as reason:
+        return Verdict("wrong", str(reason))
+    except Exception as error:  # an answer may fail in any way, and the student must read how
+        return Verdict("wrong", f"this answer could not be used: {type(error).__name__}: {error}")
