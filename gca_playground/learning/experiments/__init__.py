@@ -11,5 +11,7 @@ from gca_playground.learning.experiments.domain_prior import prior
 from gca_playground.learning.experiments.false_positives import noise
 from gca_playground.learning.experiments.half_steps import relaxation
 from gca_playground.learning.experiments.handwritten import digits
+from gca_playground.learning.experiments.lagrangian import drifters
+from gca_playground.learning.experiments.modalities import crossmodal_digits
 
-__all__ = ["digits", "grid", "noise", "prior", "relaxation", "run", "summary"]
+__all__ = ["crossmodal_digits", "digits", "drifters", "grid", "noise", "prior", "relaxation", "run", "summary"]

@@ -1,0 +1,97 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+from sklearn.linear_model import LogisticRegression
+from torch.nn.functional import cross_entropy, one_hot
+
+import gca_playground as gca
+
+cm = gca.crossmodal
+DRAW = torch.Generator().manual_seed(2)
+CENTRES = torch.tensor([[2.0, 0.0], [-1.0, 1.5], [-1.0, -1.5]])
+LABELS = torch.randint(3, (90,), generator=DRAW)
+Z = CENTRES[LABELS] + 1.2 * torch.randn(90, 2, generator=DRAW)
+
+
+def test_cross_entropy_is_the_loss_v_given_u_on_a_network_and_one_hot_labels() -> None:
+    # Proposition 6.1, with one pair of each label, so that the labels of the batch are all labels.
+    logits = torch.randn(4, 4, generator=DRAW, dtype=torch.float64)
+    labels = torch.randperm(4, generator=DRAW)
+    record = cm.alignment_for("v|u", tilting="dot", epsilon=1.0)
+    contrastive = record(logits, one_hot(labels, 4).double())
+    torch.testing.assert_close(contrastive, cross_entropy(logits, labels), atol=1e-12, rtol=0)
+    other_side = cm.alignment_for("u|v", tilting="dot", epsilon=1.0)(logits, one_hot(labels, 4).double())
+    assert abs(other_side - contrastive) > 0.01
+
+
+def test_a_batch_with_repeated_labels_holds_their_shares_as_a_prior() -> None:
+    logits = torch.randn(90, 3, generator=DRAW, dtype=torch.float64)
+    record = cm.alignment_for("v|u", tilting="dot", epsilon=1.0)
+    contrastive = record(logits, one_hot(LABELS, 3).double())
+    log_prior = cm.class_log_prior(LABELS, 3)
+    # Less the log of how often a label stands in the batch: the share of one pair among those of its label.
+    expected = cross_entropy(logits + log_prior, LABELS) + (log_prior[LABELS] + math.log(90)).mean()
+    torch.testing.assert_close(contrastive, expected, atol=1e-12, rtol=0)
+
+
+def test_the_shares_of_the_classes() -> None:
+    found = cm.class_log_prior(np.array([0, 0, 2, 0]), 4).exp()
+    torch.testing.assert_close(found, torch.tensor([0.75, 0, 0.25, 0], dtype=torch.float64))
+
+
+def test_class_probabilities_are_a_law_of_each_row() -> None:
+    s = torch.tensor([[0.0, 1.0], [2.0, 0.0]])
+    assert cm.class_probabilities(s).argmax(1).tolist() == [1, 0]
+    assert cm.class_probabilities(s, log_prior=[9.0, 0.0]).argmax(1).tolist() == [0, 0]
+
+
+def test_fine_tuning_is_logistic_regression() -> None:
+    tuned = cm.fine_tune(Z, LABELS, penalty=2.0)
+    other = LogisticRegression(C=1 / 2.0, tol=1e-10, max_iter=10_000).fit(Z.double().numpy(), LABELS.numpy())
+    assert tuned.converged
+    expected = torch.tensor(other.predict_proba(Z.double().numpy()))
+    torch.testing.assert_close(tuned.probabilities(Z), expected, atol=1e-4, rtol=0)
+    assert tuned.log_prior.exp().sum().item() == pytest.approx(1)
+    assert tuned.loss == pytest.approx(cross_entropy(tuned.score(Z) + tuned.log_prior, LABELS).item())
+
+
+def test_the_penalty_holds_the_vectors_at_the_start() -> None:
+    zero_shot = 3 * CENTRES
+    held, free = (cm.fine_tune(Z, LABELS, start=zero_shot, penalty=p) for p in (1e6, 0.1))
+    torch.testing.assert_close(held.vectors, zero_shot.double(), atol=1e-3, rtol=0)
+    assert (free.vectors - zero_shot).abs().max() > 0.1
+    assert free.loss < held.loss
+    prior_alone = cross_entropy(held.score(Z) + held.log_prior, LABELS)
+    nudged = cross_entropy(held.score(Z) + held.log_prior + torch.tensor([0.05, 0, 0]), LABELS)
+    assert prior_alone < nudged  # the log-priors are free of the penalty, and at their best
+
+
+def test_the_temperature_is_a_scale_of_the_vectors() -> None:
+    one, tenth = (cm.fine_tune(Z, LABELS, epsilon=epsilon) for epsilon in (1.0, 0.1))
+    torch.testing.assert_close(tenth.vectors, 0.1 * one.vectors, atol=1e-5, rtol=1e-3)
+    torch.testing.assert_close(tenth.probabilities(Z), one.probabilities(Z), atol=1e-4, rtol=0)
+
+
+def test_classes_that_no_example_shows_may_still_exist() -> None:
+    tuned = cm.fine_tune(Z, LABELS, classes=5)
+    assert tuned.vectors.shape == (5, 2)
+    assert tuned.probabilities(Z)[:, 3:].max() < 1e-3
+
+
+def test_bad_examples_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"labels must be whole numbers of shape \(90,\), got int64 of \(89,\)"):
+        cm.fine_tune(Z, LABELS[1:])
+    with pytest.raises(ValueError, match=r"labels must be in \[0, 2\), got 0 to 2"):
+        cm.fine_tune(Z, LABELS, classes=2)
+    with pytest.raises(ValueError, match=r"start must have one vector for each of the 3 classes, got \(2, 2\)"):
+        cm.fine_tune(Z, LABELS, start=CENTRES[:2])
+    with pytest.raises(ValueError, match="penalty must be finite and >= 0, got -1"):
+        cm.fine_tune(Z, LABELS, penalty=-1)
+    with pytest.raises(ValueError, match="epsilon must be > 0"):
+        cm.fine_tune(Z, LABELS, epsilon=0)
+    with pytest.raises(ValueError, match="labels must not be empty"):
+        cm.class_log_prior(np.array([], dtype=int), 2)
+    with pytest.raises(ValueError, match=r"embeddings must have shape \(n, 2\)"):
+        cm.fine_tune(Z, LABELS).score(torch.zeros(3, 4))
