@@ -16,7 +16,7 @@ INSTALL = $(BIN)/python -m pip install --disable-pip-version-check -c constraint
 	$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
-.PHONY: help lab test fast lint format bench tables course binder-check clean
+.PHONY: help lab test fast lint format bench tables course gallery binder-check clean
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*##/\t/' | expand -t 14
@@ -49,6 +49,9 @@ tables: $(VENV)/.test ## the tables that the course shows, each cell trained ane
 
 course: $(VENV)/.test ## run every notebook of the course and print what it takes and holds
 	$(BIN)/python notebooks/course.py $(ARGS)
+
+gallery: $(VENV)/.test ## draw the README's pictures anew (needs a Chromium)
+	$(BIN)/python docs/gallery.py
 
 binder-check: ## build in a clean environment what Binder builds, and run every notebook in it
 	$(PYTHON) binder/check.py $(ARGS)
