@@ -6,6 +6,7 @@ them. A peak of memory is that of a fresh process, whose high-water mark is set 
 
 import json
 import os
+import random
 import resource
 import statistics
 import subprocess
@@ -30,15 +31,17 @@ class Spent(NamedTuple):
 def interleaved(acts: dict[str, Act], *, rounds: int, most: float = 6.0) -> dict[str, Spent]:
     """Each act once to warm up, then all in turn, ``rounds`` times; one sits out when ``most`` seconds went into it.
 
-    No act is timed fewer than three times, or ``rounds`` times if that is less.
+    The turn is drawn anew each round: what an act leaves in the caches and in the allocator (a tape leaves much) is not
+    always met by the same other. No act is timed fewer than three times, or ``rounds`` times if that is less.
     """
     for act in acts.values():
         act()
     times: dict[str, list[Spent]] = {name: [] for name in acts}
+    draw = random.Random(0)
     for _ in range(rounds):
-        for name, act in acts.items():
+        for name in draw.sample([*acts], len(acts)):
             if len(times[name]) < 3 or sum(spent.wall for spent in times[name]) < most:
-                times[name].append(once(act))
+                times[name].append(once(acts[name]))
     return {name: Spent(*(statistics.median(each) for each in zip(*all_, strict=True))) for name, all_ in times.items()}
 
 
