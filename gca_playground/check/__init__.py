@@ -9,6 +9,7 @@ from gca_playground.check.infonce import infonce, infonce_gradient, nt_xent
 from gca_playground.check.keep_going import hub, hub_bias, kl_drop, rising_target
 from gca_playground.check.matching import blur, cost_matrix
 from gca_playground.check.noisy import kept_mass, rince, rising_rince
+from gca_playground.check.progress import Progress, progress
 from gca_playground.check.relaxations import alignment_uniformity, outer_step, three_plans
 from gca_playground.check.sinkhorn import half_step, sinkhorn
 from gca_playground.check.start import find_the_collapse, steps_to_balance
@@ -16,6 +17,7 @@ from gca_playground.check.targets import classes_apart, domain_prior, reachable
 from gca_playground.check.verdict import Verdict
 
 __all__ = [
+    "Progress",
     "Verdict",
     "adjoint",
     "alignment_uniformity",
@@ -35,6 +37,7 @@ __all__ = [
     "kl_drop",
     "nt_xent",
     "outer_step",
+    "progress",
     "reachable",
     "recover_correlations",
     "rince",

@@ -9,31 +9,67 @@ import torch
 
 from gca_playground._boundary import as_count
 from gca_playground.check.verdict import Wrong, exercise
+from gca_playground.learning import datasets
+from gca_playground.learning.session import TrainingSession
+from gca_playground.transport import Plan
+from gca_playground.views.labs import training_state
 from gca_playground.views.labs.presets import PRESETS
 from gca_playground.views.labs.scene import Scene, cloud_of, make_scene
 from gca_playground.views.labs.state import State
+from gca_playground.views.labs.training_presets import RING
 
 TOLERANCE = 0.1
 """How far a sum may be from its mass and still count as balanced."""
+EVEN = 0.99
+"""Entropy of a row, as a share of the most that it can be, from which on it counts as evenly spread."""
+TRAINED = 150
+"""Steps of the training that a training's state stands for."""
 
 
-@exercise("move the lab until every row of the plan spreads its mass evenly, then pass lab.state")
+@exercise("turn the lab until every row of the plan spreads its mass evenly, then pass the lab, or lab.state")
 def find_the_collapse(answer: Any) -> str:
-    """Given ``lab.state`` (or the lab): right when the plan tells no pair from another, at n >= 16."""
-    state = State.from_dict(getattr(answer, "state", answer))
-    scene = make_scene(cloud_of(state.choice), state.alignment)
-    n = len(scene.matrix)
+    """Given a training or coupling lab, or its state: right when its plan tells no pair from another, at n >= 16.
+
+    A training lab is looked at as it stands; of a training's state the left side is trained anew.
+    """
+    plan, loss, when = _looked_at(answer)
+    n = len(plan.matrix)
     if n < 16:
         raise Wrong(f"with {n} pairs there is hardly anything to tell apart: take at least 16")
-    shares = torch.as_tensor(scene.matrix) / scene.plan.row_sums[:, None].clamp_min(1e-300)
+    shares = plan.matrix.double() / plan.row_sums.double()[:, None].clamp_min(1e-300)
     entropy, most = float(torch.special.entr(shares).sum(1).mean()), math.log(n)
-    if entropy < 0.99 * most:
+    if entropy < EVEN * most:
+        hint = "Which loss never pushes points apart? Or which slider" if when else "Which slider"
         raise Wrong(
-            f"the rows still choose: their entropy is {entropy:.2f} on average, evenly spread it would be log {n} = "
-            f"{most:.2f}. Which slider makes all costs look alike? Or: which data?"
+            f"{when}the rows still choose: their entropy is {entropy:.2f} on average, evenly spread it would be "
+            f"log {n} = {most:.2f}. {hint} makes all costs look alike? Or: which data?"
         )
-    loss = "" if scene.loss is None else f", and the loss is {scene.loss:.2f}"
-    return f"the rows' entropy is {entropy:.2f}, log {n} is {most:.2f}{loss}: the plan knows nothing about the pairs"
+    told = "" if loss is None else f", and the loss is {loss:.2f}"
+    return (
+        f"{when}the rows' entropy is {entropy:.2f}, log {n} is {most:.2f}{told}: the plan knows nothing about the pairs"
+    )
+
+
+def _looked_at(answer: Any) -> tuple[Plan, float | None, str]:
+    """The plan that a lab or a state stands for, its loss, and after how many steps of a training that is."""
+    run, state = getattr(answer, "run", None), getattr(answer, "state", answer)
+    if run is None and not (isinstance(state, dict) and ("sides" in state or state.get("lab") == "training")):
+        scene = make_scene(cloud_of((where := State.from_dict(state)).choice), where.alignment)
+        return scene.plan, scene.loss, ""
+    session = _trained(state) if run is None else run.sessions[0]
+    plan = session.plan()
+    if plan is None:
+        raise Wrong("this loss has no plan to look at")
+    return plan, session.measure()["loss"], f"after {session.steps} steps "
+
+
+def _trained(values: dict[str, Any]) -> TrainingSession:
+    """The left side of a training lab's state, after so many steps."""
+    state = training_state.State.from_dict(values, RING.state)
+    data = datasets.load(state.data.name, seed=state.seed, **state.data.arguments)
+    session = TrainingSession(data, measure_every=None, **training_state.arguments(state, state.sides[0]))
+    session.step(TRAINED)
+    return session
 
 
 @exercise(f"count the half-steps until no row and no column of the preset 'hubs' is off by more than {TOLERANCE:.0%}")

@@ -22,11 +22,16 @@ WANT_FUNCTIONS = [
     gca.check.implicit_gradient,
     gca.check.recover_correlations,
     gca.check.joint_encoders,
+    gca.check.rince,
+    gca.check.kept_mass,
+    gca.check.domain_prior,
+    gca.check.reachable,
+    gca.check.classes_apart,
     *RETURN_TWO,
 ]
 
 
-@pytest.mark.parametrize("check", [gca.check.hub, *WANT_FUNCTIONS])
+@pytest.mark.parametrize("check", [gca.check.hub, gca.check.rising_rince, *WANT_FUNCTIONS])
 @pytest.mark.parametrize("answer", [None, ...])
 def test_not_attempted_repeats_the_question(check, answer):
     verdict = check(answer)

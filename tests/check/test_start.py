@@ -46,6 +46,48 @@ def test_wrong_collapses_are_told_apart(answer, reason):
     assert reason in verdict.why
 
 
+ATTRACTION = {"lab": "training", "sides": [{"loss": "byol-view"}]}
+LEARNING = {"lab": "training", "data": {"name": "moons"}}
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        ATTRACTION,
+        {"sides": [{"loss": "infonce", "alignment": {"epsilon": 10.0}}]},
+        {"lab": "training", "data": {"name": "blobs", "options": {"classes": 1, "spread": 0.0}, "mismatched": 0.0}},
+    ],
+)
+def test_a_training_can_collapse_too(state):
+    verdict = gca.check.find_the_collapse(state)
+    assert verdict.state == "right"
+    assert "after 150 steps the rows' entropy is 4.85, log 128 is 4.85" in verdict.why
+
+
+@pytest.mark.parametrize(
+    ("state", "reason"),
+    [
+        (LEARNING, "after 150 steps the rows still choose"),
+        (LEARNING, "Which loss never pushes points apart?"),
+        ({"lab": "training", "data": {"name": "moon"}}, "did you mean 'moons'"),
+        ({"lab": "target"}, "not of the coupling lab"),
+        ({"lab": "training", "data": {"name": "blobs", "options": {"n": 12}}, "batch": 12}, "with 12 pairs"),
+    ],
+)
+def test_trainings_that_have_not_collapsed_are_told_apart(state, reason):
+    verdict = gca.check.find_the_collapse(state)
+    assert verdict.state == "wrong"
+    assert reason in verdict.why
+
+
+def test_a_training_lab_is_looked_at_as_it_stands():
+    lab = gca.TrainingLab.from_state(ATTRACTION)
+    assert "after 0 steps the rows still choose" in gca.check.find_the_collapse(lab).why
+    lab.step(100)
+    assert "after 100 steps the rows' entropy" in gca.check.find_the_collapse(lab).why
+    lab.close()
+
+
 def independent_steps_to_balance():
     """The least number of half-steps by which the preset's plan is within 10 %, from plain solves."""
     data = gca.datasets.load("hubs", n=64, seed=0)
