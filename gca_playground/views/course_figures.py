@@ -12,7 +12,7 @@ from plotly.subplots import make_subplots
 from gca_playground._boundary import as_float_tensor
 from gca_playground.transport import Plan
 from gca_playground.views import figures
-from gca_playground.views.theme import DARK, LIGHT
+from gca_playground.views.theme import palette
 
 WIDTH, BAR, GAP, TITLE = 960, 34, 18, 30
 """Pixels: of the whole figure, of the bars beside a matrix, between two panels, of the line of titles."""
@@ -28,7 +28,7 @@ def beside(
     labels: Any = None,
     *,
     labels_w: Any = None,
-    dark: bool = False,
+    dark: bool | None = None,
 ) -> go.Figure:
     """Several plans side by side, each a matrix with its row sums at the right and its column sums below.
 
@@ -72,8 +72,8 @@ def _grid(count: int, titles: Sequence[str], tall: int) -> go.Figure:
     return figure.update_layout(bargap=0, width=count * sum(panel) + margins[0], height=sum(heights) + margins[1])
 
 
-def _add_matrix(figure: go.Figure, plan: Plan | Any, row: int, col: int, *, dark: bool) -> None:
-    colours = DARK if dark else LIGHT
+def _add_matrix(figure: go.Figure, plan: Plan | Any, row: int, col: int, *, dark: bool | None) -> None:
+    colours = palette(dark)
     matrix, row_ratio, col_ratio = _numbers(plan)
     shown = go.Heatmap(
         z=matrix**0.4,

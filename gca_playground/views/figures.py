@@ -6,7 +6,7 @@ Plain plotly figures, for notebooks and scripts; the labs take the same traces i
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import plotly.graph_objects as go
@@ -16,33 +16,27 @@ from plotly.subplots import make_subplots
 from gca_playground._boundary import as_float_tensor
 from gca_playground.learning.embedding import as_labels
 from gca_playground.transport import Plan
-from gca_playground.views.theme import DARK, LIGHT
+from gca_playground.views.curves import CONVERGED_AT as CONVERGED_AT
+from gca_playground.views.curves import CURVES as CURVES
+from gca_playground.views.curves import ERROR_AXIS as ERROR_AXIS
+from gca_playground.views.curves import ERROR_RANGE as ERROR_RANGE
+from gca_playground.views.curves import Curve as Curve
+from gca_playground.views.curves import convergence_curves as convergence_curves
+from gca_playground.views.curves import curve_traces as curve_traces
+from gca_playground.views.theme import palette
+from gca_playground.views.traces import CLASS_COLOURS as CLASS_COLOURS
+from gca_playground.views.traces import LINE_BINS as LINE_BINS
+from gca_playground.views.traces import Segments as Segments
+from gca_playground.views.traces import class_colours as class_colours
+from gca_playground.views.traces import class_names as class_names
+from gca_playground.views.traces import cloud_traces as cloud_traces
+from gca_playground.views.traces import kinds_of as kinds_of
+from gca_playground.views.traces import line_traces as line_traces
+from gca_playground.views.traces import mass_lines as mass_lines
+from gca_playground.views.traces import segments as segments
 
 AnyFigure = TypeVar("AnyFigure", bound=BaseFigure)
 """A plain figure or a live one."""
-
-CLASS_COLOURS = (
-    "#4477AA", "#EE6677", "#228833", "#B8A82E", "#44B4D8",
-    "#AA3377", "#808890", "#C27A00", "#7A5CC8", "#2F9E8F",
-)  # fmt: skip
-"""Ten colours that stay apart on white and on black and for every kind of colour vision (after Paul Tol's schemes)."""
-
-LINE_BINS = ((0.03, 0.10), (0.1, 0.22), (0.3, 0.45), (0.6, 0.8))
-"""Mass lines: from which share of a row's mass on, and how opaque. Fixed, so that nothing jumps under a slider."""
-
-ERROR_RANGE = (-9.0, 2.0)
-"""The log10 range of the convergence curves."""
-
-ERROR_AXIS = {
-    "type": "log",
-    "range": list(ERROR_RANGE),
-    "tickvals": [1e-8, 1e-6, 1e-4, 1e-2, 1.0, 100.0],
-    "ticktext": ["1e-8", "1e-6", "1e-4", "0.01", "1", "100"],
-}
-"""Their axis; it never moves."""
-
-CONVERGED_AT = 55
-"""Where the convergence axis puts its infinity."""
 
 MARGIN = {"l": 8, "r": 8, "t": 8, "b": 8}
 CURVE_MARGIN = {"l": 44, "r": 12, "t": 8, "b": 34}
@@ -53,119 +47,8 @@ BAR_TOP = 2.0
 AXIS_OFF = {"visible": False, "fixedrange": False}
 
 
-class Segments(NamedTuple):
-    """Many line segments as one polyline with gaps."""
-
-    x: np.ndarray
-    y: np.ndarray
-
-
-def mass_lines(plan: np.ndarray, ends: tuple[np.ndarray, np.ndarray], *, most: int | None = None) -> list[Segments]:
-    """The heaviest pairs as lines from row to column, one polyline for each of ``LINE_BINS``.
-
-    Given: ``plan`` (n, m) in shares of a row's mass; ``ends``, the points (n, 2) and (m, 2); ``most`` lines, 3 n
-    unless given.
-    """
-    most = 3 * len(plan) if most is None else most
-    flat = plan.ravel()
-    heavy = np.flatnonzero(flat >= LINE_BINS[0][0])
-    if len(heavy) > most:
-        heavy = heavy[np.argpartition(-flat[heavy], most)[:most]]
-    levels = np.searchsorted([least for least, _ in LINE_BINS], flat[heavy], side="right") - 1
-    rows, cols = np.divmod(heavy, plan.shape[1])
-    return [segments(rows[levels == level], cols[levels == level], ends) for level in range(len(LINE_BINS))]
-
-
-def segments(rows: np.ndarray, cols: np.ndarray, ends: tuple[np.ndarray, np.ndarray]) -> Segments:
-    """A line from each row's point to its column's."""
-    points = np.full((len(rows), 3, 2), np.nan)
-    points[:, 0], points[:, 1] = ends[0][rows], ends[1][cols]
-    return Segments(points[..., 0].ravel(), points[..., 1].ravel())
-
-
-def cloud_traces(
-    ends: tuple[np.ndarray, np.ndarray], labels: tuple[Sequence[Any] | None, Sequence[Any] | None]
-) -> list[go.Scatter]:
-    """The two views as points: filled circles for the rows, open squares for the columns, coloured by class."""
-    colour = class_colours(labels)
-    styles = (("view 1", "circle", 7, 0.0, "row"), ("view 2", "square-open", 7, 1.6, "column"))
-    traces = []
-    for points, side, (name, symbol, size, width, what) in zip(ends, labels, styles, strict=True):
-        kind = [""] * len(points) if side is None else [f", class {label}" for label in side]
-        colours = CLASS_COLOURS[6] if side is None else [colour[label] for label in side]
-        traces.append(
-            go.Scatter(
-                x=points[:, 0],
-                y=points[:, 1],
-                name=name,
-                mode="markers",
-                marker={"color": colours, "symbol": symbol, "size": size, "line": {"width": width}},
-                text=[f"{what} {k}{kind[k]}" for k in range(len(points))],
-                hoverinfo="text",
-            )
-        )
-    return traces
-
-
-def kinds_of(labels: Sequence[Any]) -> list[Any]:
-    """The different labels in order; what cannot be compared stands by its type."""
-    return sorted(set(labels), key=lambda label: (str(type(label)), label is not None and label))
-
-
-def class_colours(labels: tuple[Sequence[Any] | None, Sequence[Any] | None]) -> dict[Any, str]:
-    """A colour for each class of rows and columns."""
-    kinds = kinds_of([label for side in labels if side is not None for label in side])
-    return {kind: CLASS_COLOURS[k % len(CLASS_COLOURS)] for k, kind in enumerate(kinds)}
-
-
-def class_names(
-    ends: tuple[np.ndarray, np.ndarray],
-    labels: tuple[Sequence[Any] | None, Sequence[Any] | None],
-    *,
-    dark: bool = False,
-    most: int = 12,
-) -> list[dict[str, Any]]:
-    """The classes' names at the centres of their points, as annotations: colour is never alone in telling."""
-    if labels[0] is None:
-        return []
-    colour, kinds = class_colours(labels), kinds_of(labels[0])
-    page = (DARK if dark else LIGHT)["page"]
-    halo = ", ".join(f"{x}px {y}px 1px {page}" for x in (-1, 0, 1) for y in (-1, 0, 1))
-    if not 2 <= len(kinds) <= most:
-        return []
-    return [
-        {
-            "x": float(centre[0]),
-            "y": float(centre[1]),
-            "text": f"<b>{kind}</b>",
-            "showarrow": False,
-            "font": {"size": 14, "color": colour[kind], "shadow": halo},
-            "yshift": 15,
-        }
-        for kind in kinds
-        for centre in [np.median(ends[0][[label == kind for label in labels[0]]], axis=0)]
-    ]
-
-
-def line_traces(lines: list[Segments], *, dark: bool = False) -> list[go.Scatter]:
-    """Mass lines in the text colour, the heavier the darker."""
-    colour = (DARK if dark else LIGHT)["text"]
-    return [
-        go.Scatter(
-            x=line.x,
-            y=line.y,
-            mode="lines",
-            line={"color": colour, "width": 0.8 + 0.4 * level},
-            opacity=opacity,
-            hoverinfo="skip",
-            showlegend=False,
-        )
-        for level, (line, (_, opacity)) in enumerate(zip(lines, LINE_BINS, strict=True))
-    ]
-
-
 def clouds(
-    plan: object, ends: Sequence[Any], labels: Any = None, *, labels_w: Any = None, dark: bool = False
+    plan: object, ends: Sequence[Any], labels: Any = None, *, labels_w: Any = None, dark: bool | None = None
 ) -> go.Figure:
     """The two views as points and the plan between them as lines.
 
@@ -182,7 +65,7 @@ def clouds(
     return dress(frame(figure, points), dark=dark)
 
 
-def convergence(plan: Plan, kl: Any = None, *, dark: bool = False) -> go.Figure:
+def convergence(plan: Plan, kl: Any = None, *, dark: bool | None = None) -> go.Figure:
     """How far each side is from its constraint after each half-step, on a log axis.
 
     Given: a plan of at least one half-step; ``kl``, KL(T | P_k) after each half-step (``alignment.kl_along``), drawn as
@@ -195,64 +78,8 @@ def convergence(plan: Plan, kl: Any = None, *, dark: bool = False) -> go.Figure:
     return figure.update_layout(showlegend=True, legend={"orientation": "h", "y": 1, "yanchor": "bottom"}, margin_t=30)
 
 
-class Curve(NamedTuple):
-    """What a convergence curve is called and how it is drawn."""
-
-    name: str
-    colour: str
-    mode: str
-    dash: str
-
-
-CURVES = (
-    Curve("rows' error", "rows", "lines+markers", "solid"),
-    Curve("columns' error", "cols", "lines+markers", "solid"),
-    Curve("KL left to fall", "neutral", "lines", "solid"),
-    Curve("KL below its last value", "neutral", "lines", "dot"),
-)
-"""Rows' error where the columns were just set, columns' error where the rows were, and the KL left to fall."""
-
-
-def curve_traces(curves: list[Segments], *, dark: bool = False) -> list[go.Scatter]:
-    """The curves of ``convergence_curves`` as ``CURVES`` says."""
-    colours = DARK if dark else LIGHT
-    return [
-        go.Scatter(
-            x=x,
-            y=y,
-            name=curve.name,
-            mode=curve.mode,
-            line={"color": colours[curve.colour], "dash": curve.dash, "width": 1.6},
-            marker={"size": 4},
-            hovertemplate="%{y:.2g} after %{x} half-steps<extra>" + curve.name + "</extra>",
-        )
-        for (x, y), curve in zip(curves, CURVES, strict=True)
-    ]
-
-
-def convergence_curves(plan: Plan | None, kl: np.ndarray | None) -> list[Segments]:
-    """The four ``CURVES`` as numbers; what is too small to show is a gap. Without a plan, nothing."""
-    if plan is None:
-        nothing = Segments(np.zeros(0), np.zeros(0))
-        return [nothing] * len(CURVES)
-    path = plan.trajectory
-    k = np.arange(len(path) + 1)
-    rows, cols = path.row_error.numpy(), path.col_error.numpy()
-    gap = np.full(len(k), np.nan) if kl is None else kl - kl[-1]
-    return [
-        _visible(k[k % 2 == 0], rows[k % 2 == 0]),
-        _visible(np.r_[0, k[k % 2 == 1]], np.r_[cols[:1], cols[k % 2 == 1]]),
-        _visible(k, gap),
-        _visible(k, -gap),
-    ]
-
-
-def _visible(x: np.ndarray, y: np.ndarray) -> Segments:
-    return Segments(x, np.where(y > 10 ** ERROR_RANGE[0], y, np.nan))
-
-
 def coupling(
-    plan: Plan, ends: Sequence[Any] | None = None, labels: Any = None, *, labels_w: Any = None, dark: bool = False
+    plan: Plan, ends: Sequence[Any] | None = None, labels: Any = None, *, labels_w: Any = None, dark: bool | None = None
 ) -> go.Figure:
     """The plan as a matrix with its row and column sums, and beside it the clouds if ``ends`` are given."""
     matrix, row_ratio, col_ratio = numbers(plan)
@@ -265,7 +92,7 @@ def coupling(
         horizontal_spacing=0.02,
         vertical_spacing=0.03,
     )
-    colours = DARK if dark else LIGHT
+    colours = palette(dark)
     figure.add_trace(
         go.Heatmap(z=matrix**0.4, customdata=matrix, colorscale="Blues", reversescale=dark, showscale=False, zmin=0,
                    zmax=1, hovertemplate="row %{y}, column %{x}: %{customdata:.3g}<extra></extra>"), 1, 1,
@@ -321,9 +148,9 @@ def frame(figure: AnyFigure, points: tuple[np.ndarray, np.ndarray]) -> AnyFigure
     return figure
 
 
-def dress(figure: AnyFigure, *, dark: bool, margin: dict[str, int] | None = None) -> AnyFigure:
+def dress(figure: AnyFigure, *, dark: bool | None, margin: dict[str, int] | None = None) -> AnyFigure:
     """The colours of a theme, a transparent ground, and margins that fit a lab."""
-    colours = DARK if dark else LIGHT
+    colours = palette(dark)
     axis = {
         "gridcolor": colours["hairline"],
         "zeroline": False,

@@ -13,7 +13,7 @@ from plotly.subplots import make_subplots
 from gca_playground.learning.gaussian import Conditional, Gaussian, Model
 from gca_playground.views import figures
 from gca_playground.views.figures import Segments
-from gca_playground.views.theme import DARK, LIGHT
+from gca_playground.views.theme import palette
 
 MODEL, LEARNED = figures.CLASS_COLOURS[5], figures.CLASS_COLOURS[2]
 """The colours of a model in closed form and of a learned one; the truth is grey."""
@@ -53,7 +53,12 @@ def density(law: Conditional, x: np.ndarray, *, given: float, pair: int = 1) -> 
 
 
 def laws(
-    truth: Gaussian, models: Mapping[str, Model | Gaussian], *, pair: int = 1, reach: float = 2.2, dark: bool = False
+    truth: Gaussian,
+    models: Mapping[str, Model | Gaussian],
+    *,
+    pair: int = 1,
+    reach: float = 2.2,
+    dark: bool | None = None,
 ) -> go.Figure:
     """The truth (grey) beside each model: ellipses of one standard deviation, and the two conditional means.
 
@@ -86,7 +91,7 @@ def against(
     name: str,
     quantity: str,
     log: bool = False,
-    dark: bool = False,
+    dark: bool | None = None,
 ) -> go.Figure:
     """A number against another, one line a name, all at the same ``x``.
 
@@ -108,8 +113,8 @@ def against(
     return figure.update_layout(width=720, height=340, showlegend=True, legend={"font": {"size": 13}})
 
 
-def _panel(truth: Gaussian, model: Model | Gaussian, pair: int, reach: float, *, dark: bool) -> list[go.Scatter]:
-    colours = DARK if dark else LIGHT
+def _panel(truth: Gaussian, model: Model | Gaussian, pair: int, reach: float, *, dark: bool | None) -> list[go.Scatter]:
+    colours = palette(dark)
     joint = model.joint if isinstance(model, Model) else model
     lines = mean_lines(model.u_given_v, model.v_given_u, reach, pair)
     styles = (

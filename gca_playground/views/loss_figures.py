@@ -13,7 +13,7 @@ from plotly.subplots import make_subplots
 from gca_playground._boundary import as_float_tensor
 from gca_playground.views import figures
 from gca_playground.views.matrix_view import DIVERGING_DARK, DIVERGING_LIGHT
-from gca_playground.views.theme import DARK, LIGHT
+from gca_playground.views.theme import palette
 
 WIDTH, SIDE, GAP, TITLE = 960, 240, 24, 30
 """Pixels: of the whole figure, of a matrix at most, between two panels, of the line of titles."""
@@ -21,11 +21,8 @@ WIDTH, SIDE, GAP, TITLE = 960, 240, 24, 30
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 """Lines are told apart by dash and label, not by colour alone."""
 
-EITHER_GROUND = "#808890"
-"""A grey that can be read on white and on black: a figure in a notebook does not know the page's theme."""
 
-
-def signed(matrices: Sequence[Any], titles: Sequence[str], *, dark: bool = False) -> go.Figure:
+def signed(matrices: Sequence[Any], titles: Sequence[str], *, dark: bool | None = None) -> go.Figure:
     """Signed matrices side by side: purple above zero, green below, each as strong as its own largest entry.
 
     Given: matrices (n, m) and a title each. Raises: ValueError when there are not as many titles, or a matrix is none.
@@ -47,7 +44,7 @@ def over_steps(
     start: int = 0,
     quantity: str = "KL(T ∥ P)",
     log: bool = False,
-    dark: bool = False,
+    dark: bool | None = None,
 ) -> go.Figure:
     """A number after each half-step, one line a name.
 
@@ -69,7 +66,7 @@ def over_steps(
     return figure.update_layout(width=720, height=340, showlegend=True, legend={"font": {"size": 13}})
 
 
-def bars(panels: Mapping[str, Mapping[str, float]], *, dark: bool = False) -> go.Figure:
+def bars(panels: Mapping[str, Mapping[str, float]], *, dark: bool | None = None) -> go.Figure:
     """Panels of horizontal bars on logarithmic axes, the same names in each, the value written at the bar's end.
 
     Given: title -> name -> number > 0. Raises: ValueError where the names differ or a number is not > 0.
@@ -91,8 +88,8 @@ def bars(panels: Mapping[str, Mapping[str, float]], *, dark: bool = False) -> go
     return _titled(figure.update_yaxes(showgrid=False))
 
 
-def _bar_trace(panel: Mapping[str, float], *, dark: bool) -> go.Bar:
-    colours = DARK if dark else LIGHT
+def _bar_trace(panel: Mapping[str, float], *, dark: bool | None) -> go.Bar:
+    colours = palette(dark)
     return go.Bar(
         x=[*panel.values()],
         y=[*panel],
@@ -100,13 +97,13 @@ def _bar_trace(panel: Mapping[str, float], *, dark: bool) -> go.Bar:
         marker_color=colours["rows"],
         text=[f"{value:.0f}" if value >= 10 else f"{value:.2g}" for value in panel.values()],
         textposition="outside",
-        textfont={"color": EITHER_GROUND},
+        textfont={"color": colours["muted"]},
         cliponaxis=False,
         hovertemplate="%{y}: %{x:.3g}<extra></extra>",
     )
 
 
-def _signed_trace(matrix: np.ndarray, *, dark: bool) -> go.Heatmap:
+def _signed_trace(matrix: np.ndarray, *, dark: bool | None) -> go.Heatmap:
     top = max(float(np.abs(matrix).max()), 1e-300)
     return go.Heatmap(
         z=np.sign(matrix) * np.abs(matrix / top) ** 0.5,

@@ -12,7 +12,7 @@ from pathlib import Path
 import anywidget
 from traitlets import Bool
 
-__all__ = ["DARK", "LIGHT", "Theme", "colour_rules", "static_text"]
+__all__ = ["DARK", "EITHER", "LIGHT", "Theme", "colour_rules", "palette", "static_text"]
 
 LIGHT = {
     "page": "#ffffff",
@@ -60,9 +60,24 @@ DARK = {
     "error_text": "#ffb9b9",
 }
 
+EITHER = LIGHT | {
+    "text": "#767c86",
+    "muted": "#767c86",
+    "hairline": "rgba(128, 136, 144, 0.3)",
+    "rows": "#3b7dd8",
+    "cols": "#d9730d",
+    "neutral": "#767c86",
+}
+"""For a figure in a notebook, which does not know the page's theme: colours that can be read on white and on black."""
+
 _STATIC = Path(__file__).parent / "static"
 _WHERE = ":is(.gca-lab, .gca-widget)"
 _WHEN_DARK = ':is([data-gca-theme="dark"], body[data-jp-theme-light="false"])'
+
+
+def palette(dark: bool | None) -> dict[str, str]:
+    """The colours for a dark page, for a light one, or (None) for either."""
+    return EITHER if dark is None else DARK if dark else LIGHT
 
 
 def static_text(*names: str) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests.browser.jupyter import Server, jupyterlab
+from tests.browser.voila import App, voila
 
 sync_api = pytest.importorskip("playwright.sync_api")
 
@@ -40,6 +41,13 @@ def jupyter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One JupyterLab for all tests."""
     with jupyterlab(tmp_path_factory.mktemp("jupyterlab")) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    """One ``gca-playground app`` for all tests."""
+    with voila(tmp_path_factory.mktemp("voila")) as app:
+        yield app
 
 
 @pytest.fixture

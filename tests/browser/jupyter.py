@@ -87,6 +87,10 @@ KERNEL_IS_IDLE = """() => {
     const shown = window.jupyterapp?.shell.currentWidget;
     return shown?.sessionContext?.session?.kernel?.status === "idle";
 }"""
+ERRORS = """() => [...window.jupyterapp.shell.currentWidget.content.model.cells]
+    .flatMap((cell) => cell.toJSON().outputs ?? [])
+    .filter((output) => output.output_type === "error")
+    .map(({ ename, evalue }) => `${ename}: ${evalue}`)"""
 RUN = """([command, given, patience]) => Promise.race([
     window.jupyterapp.commands.execute(command, given),
     new Promise((_, fail) => setTimeout(() => fail(new Error(`${command} takes too long`)), 1000 * patience)),
@@ -100,7 +104,7 @@ def open_notebook(page: Any, server: Server, name: str) -> None:
     page.wait_for_function(KERNEL_IS_IDLE, timeout=1000 * PATIENCE)
     run(page, "notebook:run-all-cells")
     page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for(timeout=1000 * PATIENCE)
-    errors = page.locator("[data-mime-type='application/vnd.jupyter.error']").all_inner_texts()
+    errors = page.evaluate(ERRORS)
     if errors:
         raise RuntimeError("\n".join(errors))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -12,6 +11,7 @@ import pytest
 
 from tests.browser.canvas import pixels
 from tests.browser.jupyter import Server, open_notebook
+from tests.browser.kernel import ask, execute
 
 sync_api = pytest.importorskip("playwright.sync_api")
 
@@ -19,17 +19,9 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 STATE = {"data": {"name": "moons", "options": {"n": 96}}, "sides": [{"loss": "infonce"}, {"loss": "gca-uot"}]}
 CELLS = (
-    "import asyncio, json, gca_playground as gca",
+    "import asyncio, gca_playground as gca",
     f"lab = gca.TrainingLab(state={STATE!r})\nlab",
 )
-ASK = """async (code) => {
-    const { kernel } = window.jupyterapp.shell.currentWidget.sessionContext.session;
-    let told = "";
-    const future = kernel.requestExecute({ code });
-    future.onIOPub = ({ content }) => { told += content.text ?? content.evalue ?? ""; };
-    await future.done;
-    return told;
-}"""
 STEP = "() => Number(document.querySelector('.gca-where b').textContent)"
 DRAWN = """() => [...document.querySelectorAll(".gca-lab .gca-embedding")].map((part) =>
     [...part.querySelectorAll("path.point")].map((point) => point.getAttribute("transform")))"""
@@ -54,11 +46,6 @@ def page(browser: Any, jupyter: Server) -> Iterator[Any]:
     yield page
     context.close()
     assert not errors, errors
-
-
-def ask(page: Any, code: str) -> Any:
-    """What a cell prints as JSON."""
-    return json.loads(page.evaluate(ASK, f"print(json.dumps({code}))"))
 
 
 def press(page: Any, name: str) -> None:
@@ -97,6 +84,55 @@ def test_it_plays_answers_and_stops(page: Any) -> None:
     print(f"first drawing after {first:.2f} s, a drawing every {np.median(gaps):.0f} ms, {stopped[0]} steps")
     assert np.median(gaps) < 500
     assert not ask(page, "lab.loop.running")
+
+
+def test_a_slider_is_dragged_while_it_plays(page: Any) -> None:
+    slider = page.get_by_role("slider", name="learning rate")
+    slider.scroll_into_view_if_needed()
+    box = slider.bounding_box()
+    press(page, "play")
+    before = page.evaluate(STEP)
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    for k in range(12):
+        page.mouse.move(x - 6 * k, y)
+    page.mouse.up()
+    page.wait_for_function(f"(before) => ({STEP})() > before", arg=before)
+    said = slider.get_attribute("aria-valuetext")
+    for _ in range(100):
+        if f"{(rate := ask(page, 'lab.state')['lr']):g}" == said:
+            break
+        page.wait_for_timeout(100)
+    pause(page)
+    assert f"{rate:g}" == said and rate < 5e-3
+
+
+RECORD = """import time
+taken = []
+ordinary = lab.run.step
+lab.run.step = lambda: (ordinary(), taken.append(time.time()))"""
+CLICK = """() => {
+    const button = [...document.querySelectorAll(".gca-player button")].find((one) => one.ariaLabel === "pause");
+    button.click();
+    return Date.now() / 1000;
+}"""
+
+
+def test_it_stops_at_once(page: Any) -> None:
+    execute(page, RECORD)
+    latencies = []
+    for _ in range(5):
+        before = page.evaluate(STEP)
+        press(page, "play")
+        page.wait_for_function(f"(before) => ({STEP})() > before + 3", arg=before)
+        clicked = page.evaluate(CLICK)
+        page.get_by_role("button", name="play", exact=True).wait_for()
+        page.wait_for_function("() => !document.querySelector('.gca-pictures .gca-slider-range').disabled")
+        latencies.append(ask(page, "taken[-1]") - clicked)
+    execute(page, "del lab.run.step")
+    print("the last step after the click on pause:", *(f"{latency:.3f} s" for latency in latencies))
+    assert min(latencies) <= 0.3  # a busy machine may hold up one, not all
 
 
 def test_the_scrubber_replays(page: Any) -> None:
@@ -140,7 +176,7 @@ def test_an_interrupt_of_the_kernel_stops_it(page: Any) -> None:
 def test_a_cell_that_runs_again_leaves_no_task_behind(page: Any) -> None:
     press(page, "play")
     page.wait_for_function(f"() => ({STEP})() > 3")
-    page.evaluate(ASK, "old = lab")
+    execute(page, "old = lab")
     page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-all-cells')")
     page.wait_for_function(f"() => ({STEP})() === 0")
     page.wait_for_timeout(300)

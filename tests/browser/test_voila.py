@@ -15,12 +15,12 @@ import pytest
 
 from gca_playground.views.labs.presets import PRESETS
 from gca_playground.views.matrix_view import PLAN_DARK, PLAN_LIGHT
+from tests.browser.axe import serious_findings
 from tests.browser.canvas import comes_to_show, pixels
 from tests.browser.saving import check_saves
-from tests.browser.voila import App, open_lab, voila
+from tests.browser.voila import App, open_lab
 from tests.oracles import picture
 
-axe_playwright = pytest.importorskip("axe_playwright_python.sync_playwright")
 sync_api = pytest.importorskip("playwright.sync_api")
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -48,13 +48,6 @@ class LabOnPage:
 
     def shows(self, state: dict[str, Any]) -> bool:
         return comes_to_show(self.canvas, picture.colours(picture.levels(picture.plan_of(state)), self.palette))
-
-
-@pytest.fixture(scope="module")
-def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
-    """One server for all."""
-    with voila(tmp_path_factory.mktemp("voila")) as app:
-        yield app
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +115,7 @@ def test_a_link_to_nonsense_says_so_and_the_lab_works(labs: dict[str, LabOnPage]
     assert lab.shows(FIRST)
     words = lab.error.inner_text()
     assert "the link could not be followed" in words and "epsilon" in words and "-1" in words
-    assert serious_findings(lab) == []  # while the error is on show
+    assert serious_findings(lab.page) == []  # while the error is on show
     lab.slider("half-steps").focus()
     lab.page.keyboard.press("ArrowRight")
     assert lab.shows(FIRST | {"alignment": FIRST["alignment"] | {"steps": 2}})
@@ -159,18 +152,7 @@ def test_the_copied_link_opens_the_picture(labs: dict[str, LabOnPage], app: App)
 def test_axe_finds_nothing_serious(labs: dict[str, LabOnPage], name: str, light: str) -> None:
     lab = labs[name]
     assert lab.page.evaluate("() => document.body.dataset.jpThemeLight") == light
-    assert serious_findings(lab) == []
-
-
-def serious_findings(lab: LabOnPage) -> list[str]:
-    """What axe-core calls serious or critical in the lab: rule, element and what it suggests."""
-    found = axe_playwright.Axe().run(lab.page, context=".gca-lab").response["violations"]
-    return [
-        f"{rule['id']} ({rule['impact']}): {json.dumps(node['target'])} {node['html'][:160]} | {node['failureSummary']}"
-        for rule in found
-        if rule["impact"] in ("serious", "critical")
-        for node in rule["nodes"]
-    ]
+    assert serious_findings(lab.page) == []
 
 
 def test_a_phone_is_wide_enough(labs: dict[str, LabOnPage]) -> None:
@@ -181,6 +163,6 @@ def test_a_phone_is_wide_enough(labs: dict[str, LabOnPage]) -> None:
         lab.page.wait_for_function(fits, arg=lab.root.element_handle())
         assert lab.root.bounding_box()["width"] <= 390
         assert lab.shows(LINKED)
-        assert serious_findings(lab) == []
+        assert serious_findings(lab.page) == []
     finally:
         lab.page.set_viewport_size({"width": 1240, "height": 900})

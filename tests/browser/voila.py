@@ -18,9 +18,10 @@ from gca_playground.views.labs.link import link
 from tests.browser.jupyter import PATIENCE, ROOT
 
 DRAWN = """() => {
-    const canvas = document.querySelector(".gca-lab .gca-mv-data");
     const plots = [...document.querySelectorAll(".gca-lab .js-plotly-plot")];
-    return canvas?.width > 1 && plots.length === 2 && plots.every((plot) => plot.querySelector("path.js-line"));
+    const canvases = [...document.querySelectorAll(".gca-lab .gca-mv-data")];
+    const drawn = (plot) => plot.querySelector("path.js-line, path.point");
+    return plots.length > 1 && plots.every(drawn) && canvases.every((canvas) => canvas.width > 1);
 }"""
 
 

@@ -13,7 +13,7 @@ import gca_playground as gca
 from gca_playground.alignment import kl_along
 from gca_playground.views import figures
 from gca_playground.views.figures import CLASS_COLOURS, LINE_BINS
-from gca_playground.views.theme import DARK, LIGHT
+from gca_playground.views.theme import DARK, EITHER, LIGHT
 
 ENDS = (np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 3.0]]), np.array([[5.0, 5.0], [6.0, 5.0]]))
 SHARES = np.array([[0.97, 0.03], [0.3, 0.7], [0.99, 0.01]])
@@ -67,8 +67,25 @@ def test_heavier_lines_are_thicker_and_darker() -> None:
     traces = figures.line_traces(figures.mass_lines(SHARES, ENDS))
     for values in ([t.line.width for t in traces], [t.opacity for t in traces]):
         assert values == sorted(set(values))
-    assert {t.line.color for t in traces} == {LIGHT["text"]}
-    assert {t.line.color for t in figures.line_traces(figures.mass_lines(SHARES, ENDS), dark=True)} == {DARK["text"]}
+    for dark, colours in ((None, EITHER), (False, LIGHT), (True, DARK)):
+        lines = figures.line_traces(figures.mass_lines(SHARES, ENDS), dark=dark)
+        assert {t.line.color for t in lines} == {colours["text"]}
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance as the accessibility guidelines (WCAG 2) define it."""
+    parts = np.array([*bytes.fromhex(colour[1:])]) / 255
+    linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+    return float(linear @ [0.2126, 0.7152, 0.0722])
+
+
+@pytest.mark.parametrize(("name", "least"), [("text", 4), ("muted", 4), ("neutral", 4), ("rows", 3), ("cols", 3)])
+@pytest.mark.parametrize("page", ["#ffffff", "#111111", DARK["page"]])
+def test_a_figure_that_does_not_know_its_page_can_be_read(name: str, least: float, page: str) -> None:
+    one, other = sorted((luminance(EITHER[name]), luminance(page)))
+    assert (other + 0.05) / (one + 0.05) >= least
+    figure = figures.clouds(some_plan(), spread(6))
+    assert figure.layout.font.color == EITHER["muted"] and figure.layout.paper_bgcolor == "rgba(0,0,0,0)"
 
 
 # classes

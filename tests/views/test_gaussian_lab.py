@@ -390,7 +390,7 @@ def test_a_preset_says_what_to_look_for(lab: GaussianLab, preset: Any) -> None:
 
 
 def test_a_link_opens_the_lab() -> None:
-    lab = app(link({"lab": "gaussian", "loss": "joint"}))
+    lab = app(link({"lab": "gaussian", "loss": "joint"})).lab
     assert isinstance(lab, GaussianLab) and lab.state["loss"] == "joint"
     lab.close()
 

@@ -55,3 +55,14 @@ def test_a_line_may_become_shorter_or_vanish(figure, sent):
     figure.move({0: Segments(np.zeros(0), np.zeros(0))})
     assert [len(axis) for axis in sent[-1][1]] == [0, 0]
     assert len(figure.data[0].x) == 0
+
+
+def test_the_whole_state_is_that_of_now(figure, sent):
+    figure.update_layout(height=321)
+    figure.data[1].marker.size = 9
+    figure.move({0: LINE})
+    state = figure.get_state()
+    assert state["_widget_layout"]["height"] == 321
+    assert state["_widget_data"][1]["marker"]["size"] == 9
+    told = state["_widget_data"][0]["x"]
+    np.testing.assert_array_equal(np.frombuffer(told["buffer"], told["dtype"]), LINE.x)

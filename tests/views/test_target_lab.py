@@ -134,13 +134,26 @@ def test_feasibility_is_told_and_cured(lab: TargetLab) -> None:
     assert "a and b are taken from it" in lab.reach.value
     turn(lab, "infeasible", "keep")
     assert "no plan can reach it" in lab.reach.value
-    turn(lab, "infeasible", "project")
-    assert "cannot be projected" in message(lab)  # what goes from one kind to another must come back
-    lab.brush.value = 0.5
-    press(lab, 1, 0)
-    turn(lab, "infeasible", "project")
+    turn(lab, "infeasible", "project")  # what goes from one kind to another does not come back: none of it may go
     assert "projected" in lab.reach.value and message(lab) == ""
-    np.testing.assert_allclose(lab.fitted.matrix.sum(1).numpy(), 1.0, atol=1e-4)
+    there, kinds = lab.fitted.matrix.numpy(), np.array(lab.run.kinds)
+    for axis in (0, 1):
+        np.testing.assert_allclose(there.sum(axis), 1.0, atol=1e-4)
+    assert there[np.ix_(kinds == 0, kinds == 1)].max() < 1e-6
+
+
+def test_more_than_a_kind_can_hold_cannot_be_projected(lab: TargetLab) -> None:
+    state = lab.state
+    target = state["sides"][0]["alignment"]["target"]
+    kinds = len(target["masses"])
+    greedy = [float(col == 2) for col in range(kinds)]
+    target |= {"pair": 0.0, "masses": [greedy, greedy, *([[0.25] * kinds] * (kinds - 2))]}
+    lab.state = state
+    before = lab.state
+    assert "a and b are taken from it" in lab.reach.value
+    turn(lab, "infeasible", "project")
+    assert "cannot be projected" in message(lab)
+    assert lab.state == before and "a and b are taken from it" in lab.reach.value
 
 
 def test_no_mass_at_all_is_refused(lab: TargetLab) -> None:

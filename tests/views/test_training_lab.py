@@ -16,7 +16,9 @@ import pytest
 import torch
 
 import gca_playground as gca
+from gca_playground.alignment import LOSSES
 from gca_playground.views.labs import training_pictures as pictures
+from gca_playground.views.labs import training_words
 from gca_playground.views.labs.link import app
 from gca_playground.views.labs.target import TargetLab
 from gca_playground.views.labs.training import TrainingLab
@@ -423,7 +425,7 @@ def test_the_state_brings_the_lab_back() -> None:
 def test_a_link_opens_the_lab_it_came_from(monkeypatch: pytest.MonkeyPatch, kind: Any) -> None:
     monkeypatch.setenv("SERVER_SOFTWARE", "voila/0.5")
     lab = kind(state={"seed": 4, "batch": 24})
-    again = app(lab.copy_link.text)
+    again = app(lab.copy_link.text).lab
     assert type(again) is kind and again.state == lab.state
     for one in (lab, again):
         one.close()
@@ -576,3 +578,11 @@ def test_a_state_is_plain_and_frozen() -> None:
     options["n"] = 10
     assert material.options == {"n": 9}
     assert Side.named("gca-uot", epsilon=0.3).with_loss("iot").alignment.epsilon == 0.3
+
+
+def test_formulas_are_typeset() -> None:
+    for row in LOSSES.values():
+        said = training_words.typeset(row.formula)
+        assert not re.search(r"_|\^|\bepsilon\b|\blam\b", said)
+    said = training_words.typeset("a | b: lam sum_j K_ij^-q - <C, T> / epsilon")
+    assert said == "a ∥ b: λ Σ<sub>j</sub> K<sub>ij</sub><sup>−q</sup> − &lt;C, T&gt; / ε"

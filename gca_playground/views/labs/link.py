@@ -24,7 +24,7 @@ LABS: dict[str, Any] = {
 
 
 def app(query: str | None = None) -> App:
-    """All labs on one page, first the one that a link asks for; where it asks for nonsense, the lab says what was wrong.
+    """All labs on one page, first the one that a link asks for; where it asks for nonsense, the lab says so.
 
     Given: the query part of the link; by default that of the page being served. ``app().lab`` is the lab on show.
     """

@@ -22,8 +22,8 @@ START = Preset(
     "digits",
     Choice(),
     Alignment(epsilon=0.1, steps=1),
-    "Every row sums to 1, the columns do not: some second views are everybody's favourite. Take the second half-step "
-    "and watch the orange bars.",
+    "After one half-step every row sums to 1, the columns do not: some second views are everybody's favourite. Take "
+    "the second and watch the orange bars.",
 )
 
 PRESETS = (

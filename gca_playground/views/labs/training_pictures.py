@@ -35,7 +35,8 @@ _KINDS = len(SYMBOLS)
 def legend(kinds: Sequence[int], names: Callable[[int], str]) -> str:
     """The classes with their signs, as HTML."""
     signs = (
-        f'<span style="color: {CLASS_COLOURS[kind % _KINDS]}">{SIGNS[kind % _KINDS]}</span>&nbsp;{names(kind)}'
+        f'<span style="white-space: nowrap"><span style="color: {CLASS_COLOURS[kind % _KINDS]}">{SIGNS[kind % _KINDS]}'
+        f"</span>&nbsp;{names(kind)}</span>"
         for kind in sorted(set(kinds))
     )
     return " &ensp;".join(signs)

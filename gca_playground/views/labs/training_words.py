@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
 import math
+import re
 from collections.abc import Sequence
 
 from gca_playground.alignment import LOSSES, Alignment, place
@@ -51,11 +53,34 @@ def formula(side: Side, loss: float) -> str:
     """The loss of a side with its numbers, as HTML."""
     alignment = side.alignment
     target = "<b>I</b>" if alignment.target.name == "pairs" else "<b>T</b>"
-    value = f"&ensp;=&ensp;<b>{words.number(loss)}</b>"
+    value = f'&ensp;<span style="white-space: nowrap">=&ensp;<b>{words.number(loss)}</b></span>'
     plan = words.plan_formula(alignment)
     if is_plain(alignment):
         return f"KL({target} ∥ P),&ensp;P = {plan} {value}"
-    return f"{LOSSES[side.loss].formula},&ensp;P = {plan} {value}"
+    return f"{typeset(LOSSES[side.loss].formula)},&ensp;P = {plan} {value}"
+
+
+SIGNS = (
+    (r"\^(-?\w+)", r"<sup>\1</sup>"),
+    (r"\b(sum|K|P|C|v)_([ij]+)\b", r"\1<sub>\2</sub>"),
+    (r"\bweight_(\w+)|\b(\w+)_weight\b", r"w<sub>\1\2</sub>"),
+    (r"\bsum\b ?", "Σ"),
+    (r"\bepsilon\b", "ε"),
+    (r"\blam\b", "λ"),
+    (r"\balpha\b", "α"),
+    (r"\bOmega\b", "Ω"),
+    (r" \| ", " ∥ "),
+    (r"(?<![\w<])-(?=[\w(α ])", "−"),
+)
+"""How a formula in plain characters becomes mathematics in HTML, one replacement after the other."""
+
+
+def typeset(formula: str) -> str:
+    """A formula of the table of losses as HTML."""
+    text = html.escape(formula, quote=False)
+    for pattern, sign in SIGNS:
+        text = re.sub(pattern, sign, text)
+    return text
 
 
 def pill(side: Side) -> tuple[str, str]:
