@@ -87,6 +87,23 @@ def test_every_row_of_the_table_is_reached():
         assert model.rank == 4 and row.says and row.source
 
 
+def test_a_start_nearby_ends_at_the_same_and_sooner():
+    truth, knobs = truth_of(0), {"tilting": "squared_euclidean", "rank": 2}
+    nearby = gca.gaussian.fit("unbalanced", truth, kappa=(0.5, 0.55), **knobs)
+    cold, warm = (gca.gaussian.fit("unbalanced", truth, kappa=(0.5, 0.6), start=s, **knobs) for s in (None, nearby))
+    assert abs(warm.loss - cold.loss) < 1e-10 and len(warm.history) < len(cold.history)
+    assert relative(warm.score.A, cold.score.A) < 1e-5
+
+
+def test_a_direction_that_the_start_leaves_out_comes_back():
+    truth = truth_of(0)
+    best = gca.gaussian.fit("conditional", truth, rank=2)
+    G, H = best.G.clone(), best.H.clone()
+    G[0] = H[0] = 0.0
+    without = gca.gaussian.Model(truth, "dot", G, H, (0.0, 0.0), 0.0)
+    assert abs(gca.gaussian.fit("conditional", truth, rank=2, start=without).loss - best.loss) < 1e-10
+
+
 def test_adam_comes_to_the_same():
     truth = gg.Gaussian.from_correlations([0.8, 0.5], n_u=3, n_v=2, seed=3)
     exact = gg.closed_form("joint", truth, rank=1)

@@ -137,6 +137,11 @@ def _as_users_run_it():
         (ValueError, "unknown method 'bfgs': did you mean 'lbfgs'?", lambda: gg.fit("joint", TRUTH, method="bfgs")),
         (
             ValueError,
+            "start must have tilting 'dot' and encoders",
+            lambda: gg.fit("joint", TRUTH, rank=1, start=gg.closed_form("joint", TRUTH, rank=2)),
+        ),
+        (
+            ValueError,
             "method 'lbfgs' needs the same loss at each step",
             lambda: gg.fit("joint", TRUTH, method="lbfgs", batch=16),
         ),

@@ -61,10 +61,11 @@ def fit(
     steps: int | None = None,
     lr: float = 0.03,
     tolerance: float = 1e-9,
+    start: Model | None = None,
     seed: int = 0,
     **knobs: Any,
 ) -> Learned:
-    """Encoders that minimise a loss, learned from a small random start.
+    """Encoders that minimise a loss, learned from a small random start, or from a model.
 
     Given:
         loss, rank, tilting, knobs: as in ``closed_form``; here every loss goes with every tilting.
@@ -73,6 +74,8 @@ def fit(
         method: "lbfgs" (the default where nothing is drawn) or "adam" (the default otherwise).
         steps: at most 2000 of L-BFGS by default, 600 of Adam.
         lr, tolerance: Adam's first rate; the gradient at which L-BFGS stops, in whitened coordinates.
+        start: a model of the same rank, tilting and sizes, such as the best one of a loss nearby. It is moved a little
+            at random, so that a direction that it leaves out can come back.
         seed: of the start and of the batches.
 
     The descent works on encoders of the whitened variables. It starts where the joint loss is finite, and a step out
@@ -83,10 +86,10 @@ def fit(
     drawn = batch is not None or samples is not None
     values = knobs_of(loss, knobs, batch=drawn)
     exact = population_loss(loss, truth, **{name: values[name] for name in knobs_of(loss, {}, batch=False)})
-    shape = _Shape(tilting_named(tilting), as_rank(rank, truth), truth)
-    start = _start(exact, shape, seed)
+    shape = _Shape(tilting, as_rank(rank, truth), truth)
+    first = _start(exact, shape, seed, None if start is None else shape.parameters(start))
     f = _sampled(loss, exact, shape, batch, samples, seed, values) if drawn else _exact(exact, shape)
-    found = _descend(f, start, method=_method(method, batch), steps=steps, lr=lr, tolerance=tolerance)
+    found = _descend(f, first, method=_method(method, batch), steps=steps, lr=lr, tolerance=tolerance)
     G, H = shape.encoders(found.x)
     final = exact.of_whitened(shape.tilting.score(*shape.split(found.x))).item()
     kappa = values.get("kappa", KAPPAS.get(loss, (0.0, 0.0)))
@@ -123,9 +126,13 @@ def batch_loss(loss: str, **knobs: Any) -> Callable[..., Tensor]:
 class _Shape:
     """How a vector of parameters becomes two encoders."""
 
-    tilting: Tilting
+    name: str
     rank: int
     truth: Gaussian
+
+    @property
+    def tilting(self) -> Tilting:
+        return tilting_named(self.name)
 
     @property
     def rows(self) -> int:
@@ -145,10 +152,24 @@ class _Shape:
         P, Q = self.split(x)
         return P @ self.truth.canonical.unroot_u, Q @ self.truth.canonical.unroot_v
 
+    def parameters(self, model: Model) -> Tensor:
+        """The vector that becomes a model's encoders. Raises: TypeError, ValueError for a model of another shape."""
+        if not isinstance(model, Model):
+            raise TypeError(f"start must be a Model, got {type(model).__name__}")
+        sizes = (self.rows, len(self.truth.cov_u)), (self.rows, len(self.truth.cov_v))
+        got = tuple(model.G.shape), tuple(model.H.shape)
+        if model.tilting != self.name or got != sizes:
+            raise ValueError(
+                f"start must have tilting {self.name!r} and encoders {sizes}, got {model.tilting!r} and {got}"
+            )
+        canonical = self.truth.canonical
+        return torch.cat([(model.G @ canonical.root_u).flatten(), (model.H @ canonical.root_v).flatten()])
 
-def _start(exact: PopulationLoss, shape: _Shape, seed: int) -> Tensor:
-    """Small random encoders, halved until the loss is finite there."""
+
+def _start(exact: PopulationLoss, shape: _Shape, seed: int, near: Tensor | None) -> Tensor:
+    """Small random encoders, or some nearby and a tenth of that, halved until the loss is finite there."""
     x = START * torch.randn(shape.size, generator=generator(seed, "start"), dtype=torch.float64)
+    x = x if near is None else near + x / 10
     while not _exact(exact, shape)(x).isfinite():
         x = x / 2
     return x

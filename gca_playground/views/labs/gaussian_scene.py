@@ -64,7 +64,7 @@ class Scene:
 def make_scene(state: State, before: Scene | None = None) -> Scene:
     """Everything a state shows. ``before``, what was on show: runs of the same problem stay."""
     truth = truth_of(state.sigma)
-    best, exact = _best(_problem(state))
+    best, exact = _best(_problem(state), None if before is None else before.best)
     runs = before.runs if before is not None and _problem(before.state) == _problem(state) else ()
     if not state.learned:
         return Scene(state, truth, best, exact, None, runs)
@@ -164,13 +164,24 @@ def _problem(state: State) -> Problem:
     return state.sigma, state.rank, state.tilting, loss, tuple(knobs.items())
 
 
-@lru_cache(maxsize=256)
-def _best(problem: Problem) -> tuple[Model, bool]:
-    """The best model, and whether by a closed form (else by descent on the exact loss)."""
+def _best(problem: Problem, nearby: Model | None) -> tuple[Model, bool]:
+    """The best model, and whether by a closed form (else by descent on the exact loss, from ``nearby`` if it fits)."""
     sigma, rank, tilting, loss, knobs = problem
     truth, values = truth_of(sigma), dict(knobs)
     try:
         return gaussian.closed_form(loss, truth, rank=rank, tilting=tilting, **values), True
     except ValueError:
-        fitted = gaussian.fit(loss, truth, rank=rank, tilting=tilting, tolerance=PRECISION, **values)
-        return fitted, False
+        if problem not in _FOUND:
+            if len(_FOUND) >= MOST_KEPT:
+                _FOUND.clear()
+            fits = nearby is not None and (nearby.truth is truth and nearby.tilting == tilting and nearby.rank == rank)
+            start = nearby if fits else None
+            _FOUND[problem] = gaussian.fit(
+                loss, truth, rank=rank, tilting=tilting, tolerance=PRECISION, start=start, **values
+            )
+        return _FOUND[problem], False
+
+
+_FOUND: dict[Problem, Learned] = {}
+MOST_KEPT = 256
+"""Models found by descent that are remembered."""
