@@ -51,7 +51,7 @@ if TYPE_CHECKING:
         squared_euclidean_cost,
     )
     from gca_playground.views import figures
-    from gca_playground.views.labs import CouplingLab, GaussianLab, TargetLab, TrainingLab
+    from gca_playground.views.labs import CouplingLab, CrossmodalLab, GaussianLab, TargetLab, TrainingLab
     from gca_playground.views.labs.link import app
 
 __version__ = "0.1.0"
@@ -100,7 +100,7 @@ _HOMES = {
         "solve",
         "squared_euclidean_cost",
     ),
-    "gca_playground.views.labs": ("CouplingLab", "GaussianLab", "TargetLab", "TrainingLab"),
+    "gca_playground.views.labs": ("CouplingLab", "CrossmodalLab", "GaussianLab", "TargetLab", "TrainingLab"),
     "gca_playground.views.labs.link": ("app",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
@@ -116,6 +116,7 @@ __all__ = [
     "ConvergenceWarning",
     "CosineCost",
     "CouplingLab",
+    "CrossmodalLab",
     "DotCost",
     "FenchelYoung",
     "GaussianLab",

@@ -3,6 +3,7 @@
 They compare with the reference, explain the difference, and never raise.
 """
 
+from gca_playground.check.crossmodal import effective_size, repaired_labels, repaired_weights
 from gca_playground.check.gaussian import joint_encoders, recover_correlations, two_sided_law
 from gca_playground.check.gradients import adjoint, implicit_gradient
 from gca_playground.check.infonce import infonce, infonce_gradient, nt_xent
@@ -25,6 +26,7 @@ __all__ = [
     "classes_apart",
     "cost_matrix",
     "domain_prior",
+    "effective_size",
     "find_the_collapse",
     "half_step",
     "hub",
@@ -40,6 +42,8 @@ __all__ = [
     "progress",
     "reachable",
     "recover_correlations",
+    "repaired_labels",
+    "repaired_weights",
     "rince",
     "rising_rince",
     "rising_target",

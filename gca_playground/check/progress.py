@@ -30,6 +30,7 @@ COURSE: dict[str, tuple[str, ...]] = {
     "07 choose your matching": ("domain_prior", "reachable", "classes_apart"),
     "08 how gradients flow through a plan": ("adjoint", "implicit_gradient"),
     "09 the Gaussian case": ("recover_correlations", "joint_encoders", "two_sided_law"),
+    "10 across modalities": ("repaired_weights", "effective_size", "repaired_labels"),
 }
 """The notebooks, by number and title, and the exercises of each in their order."""
 

@@ -132,23 +132,23 @@ class FactorSource:
 
     def kernel(self, epsilon: float) -> tuple[Blocks, Tensor]:
         """K in blocks, and its level (1,)."""
-        p, q = self.p.detach() / epsilon, self.q.detach()
+        p, q = self.p.detach(), self.q.detach()
         level = self._level(p, q, epsilon)
         moderate = level is None and self.const == 1.0  # cosines: nothing is small
         found = p.new_full((1,), self.const) if level is None else level
         if level is not None:  # one more coordinate takes the shift along
-            shift = ((level - self.const) / epsilon).expand(len(p), 1)
+            shift = (level - self.const).expand(len(p), 1)
             p, q = torch.cat([p, shift], -1), torch.cat([q, torch.ones_like(q[:, :1])], -1)
         if self.streamed:
-            return StreamedBlocks(p, q, moderate=moderate), found
-        exponent = p @ q.mT
+            return StreamedBlocks(p, q, epsilon, moderate=moderate), found
+        exponent = p @ (q / epsilon).mT
         return KeptBlocks(exponent.exp_() if moderate else exp_(exponent)), found
 
     def _level(self, p: Tensor, q: Tensor, epsilon: float) -> Tensor | None:
         """What the kernel is to be shifted by; None where its entries stay moderate without."""
         if self.least is None:
             sizes = [torch.linalg.vector_norm(x, dim=-1).amax() for x in (p, q)]
-            return self.const - epsilon * (sizes[0] * sizes[1])[None]
+            return self.const - (sizes[0] * sizes[1])[None]
         if self.const - self.least <= _EASY * epsilon:
             return None
         return p.new_full((1,), self.least)

@@ -27,6 +27,9 @@ WANT_FUNCTIONS = [
     gca.check.domain_prior,
     gca.check.reachable,
     gca.check.classes_apart,
+    gca.check.repaired_weights,
+    gca.check.effective_size,
+    gca.check.repaired_labels,
     *RETURN_TWO,
 ]
 

@@ -33,7 +33,8 @@ class KL(Divergence):
     def __call__(self, target: Goal | Matrix, plan: Plan, *, offset: float = 1.0, data: Any = None) -> Tensor:
         """From the potentials: ``<T, log P> = <T 1, log u> + <T' 1, log v> - <T, C> / epsilon``."""
         goal = as_goal(target)
-        value = goal.self_information(plan) - goal.fitted(plan) + goal.spent(plan) / plan.temperature
+        spent = goal.spent(plan) / plan.temperature  # first: its gradient then waits for the larger one
+        value = goal.self_information(plan) - goal.fitted(plan) + spent
         if self.mass:
             value = value - goal.mass(plan) + (mass_of(plan) if plan.fixed_mass is None else plan.fixed_mass)
         return (value / plan.problem.shape[-2]).to(plan.problem.dtype)

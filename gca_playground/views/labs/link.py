@@ -8,6 +8,7 @@ from typing import Any
 from gca_playground.views.labs.address import MOST, lab_of, link, served_by_voila, state_of
 from gca_playground.views.labs.app import App
 from gca_playground.views.labs.coupling import CouplingLab
+from gca_playground.views.labs.crossmodal import CrossmodalLab
 from gca_playground.views.labs.gaussian import GaussianLab
 from gca_playground.views.labs.target import TargetLab
 from gca_playground.views.labs.training import TrainingLab
@@ -19,6 +20,7 @@ LABS: dict[str, Any] = {
     "training": TrainingLab,
     "target": TargetLab,
     "gaussian": GaussianLab,
+    "crossmodal": CrossmodalLab,
 }
 """The labs that a link can open, by what their states call them; without a name it is the first."""
 
