@@ -60,7 +60,9 @@ def numbers(value: Any) -> Tensor:
     try:
         return as_float_tensor(value, name="it").detach().cpu().double()
     except TypeError as error:
-        raise Wrong(f"your function must return a tensor of numbers, it returned a {type(value).__name__}") from error
+        part = next((f": return its .{name}" for name in ("matrix", "A") if hasattr(value, name)), "")
+        told = f"your function must return a tensor of numbers, it returned a {type(value).__name__}{part}"
+        raise Wrong(told) from error
 
 
 def number(value: Any) -> float:

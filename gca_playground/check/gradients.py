@@ -57,11 +57,11 @@ def _first_off(found: list[Tensor], right: list[Tensor], asked: tuple[int, ...])
     done = f"right up to {asked[k - 1]} half-steps, but " if k else ""
     hints = {
         0: "log P = -C / epsilon there, so dL/dC = -slope / epsilon",
-        1: "a row step passes back x = fbar / (K v), and leaves -x_i K_ij v_j in the cost's gradient, times -1/epsilon",
+        1: "with x = fbar / (K v), a row step taken back adds x_i K_ij v_j / epsilon to the cost's gradient",
         2: "take the column step back first, then the row step, which now gets what the column step passed on",
     }
     hint = hints.get(asked[k], "which u and v does each step see? Those that enter it")
-    return f"{done}after {asked[k]} the gradient is off by {error:.0%}: {hint}"
+    return f"{done}after {asked[k]} half-step{'s' * (asked[k] != 1)} the gradient is off by {error:.0%}: {hint}"
 
 
 def _adjoint_mistakes(cost: Tensor, slope: Tensor, asked: tuple[int, ...]) -> Iterator[tuple[list[Tensor], str]]:

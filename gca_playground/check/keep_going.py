@@ -56,7 +56,8 @@ def hub(answer: Any) -> str:
 
 def _clouds(answer: Any) -> tuple[Tensor, Tensor]:
     if not isinstance(answer, tuple | list) or len(answer) != 2:
-        raise Wrong(f"pass the two clouds together, as (z, w); this is a {type(answer).__name__}")
+        given = type(answer).__name__ + (f" of {len(answer)}" if isinstance(answer, tuple | list) else "")
+        raise Wrong(f"pass the two clouds together, as (z, w); this is a {given}")
     z, w = map(numbers, answer)
     if z.ndim != 2 or z.shape != w.shape:
         raise Wrong(f"z and w must have one shape (n, d), yours have {tuple(z.shape)} and {tuple(w.shape)}")

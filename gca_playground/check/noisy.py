@@ -109,8 +109,8 @@ def kept_mass(answer: Any) -> str:
         if not same(found, solved.col_sums):
             raise Wrong(
                 first_match(found, _kept_mistakes(before, rho, epsilon))
-                or f"at rho = {rho} a column of mass {float(before[2]):.4f} keeps {float(solved.col_sums[2]):.4f}, "
-                f"yours {float(found[2]):.4f}. The price is g = -kappa epsilon log(mass), kappa = rho / (rho + epsilon)"
+                or f"at rho = {rho} a column of mass {float(before[2]):.3g} keeps {float(solved.col_sums[2]):.3g}, "
+                f"yours {float(found[2]):.3g}. The price is g = -kappa epsilon log(mass), kappa = rho / (rho + epsilon)"
             )
     return "before^(epsilon / (rho + epsilon)): an exact side brings it to 1, a free one leaves it, soft is in between"
 
@@ -170,7 +170,8 @@ def _slack(value: float) -> float:
 
 def _batch(answer: Any) -> tuple[Tensor, Tensor, float]:
     if not isinstance(answer, tuple | list) or len(answer) != 3:
-        raise Wrong(f"pass three things together, as (first, second, epsilon); this is a {type(answer).__name__}")
+        given = type(answer).__name__ + (f" of {len(answer)}" if isinstance(answer, tuple | list) else "")
+        raise Wrong(f"pass three things together, as (first, second, epsilon); this is a {given}")
     try:
         first, second = (numbers(part) for part in answer[:2])
     except Wrong as reason:

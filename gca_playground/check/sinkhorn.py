@@ -107,6 +107,7 @@ def _half_step_mistakes(cost: Tensor, g: Tensor, log_a: Tensor, epsilon: float) 
     yield log_a - lse, "this is f / epsilon: a potential is in units of the cost, so multiply by epsilon"
     yield (log_a - lse).exp(), "this is the scaling u = exp(f / epsilon): f is epsilon times its logarithm"
     yield log_a - epsilon * lse, "epsilon multiplies both log_a and the log-sum-exp"
+    yield epsilon * log_a - lse, "epsilon multiplies both log_a and the log-sum-exp"
     yield -epsilon * lse, "log_a is missing: your rows have mass 1 each, whatever they were asked to have"
     yield -epsilon * (lse + math.log(len(cost))), "log_a is missing: your rows have mass 1/n each"
     yield epsilon * (log_a.exp() - lse), "log_a is needed, not the mass exp(log_a)"

@@ -53,7 +53,9 @@ def find_the_collapse(answer: Any) -> str:
 def _looked_at(answer: Any) -> tuple[Plan, float | None, str]:
     """The plan that a lab or a state stands for, its loss, and after how many steps of a training that is."""
     run, state = getattr(answer, "run", None), getattr(answer, "state", answer)
-    if run is None and not (isinstance(state, dict) and ("sides" in state or state.get("lab") == "training")):
+    if run is None and not isinstance(state, dict):
+        raise Wrong(f"pass the lab itself, or lab.state: this is a {type(answer).__name__}")
+    if run is None and "sides" not in state and state.get("lab") != "training":
         scene = make_scene(cloud_of((where := State.from_dict(state)).choice), where.alignment)
         return scene.plan, scene.loss, ""
     session = _trained(state) if run is None else run.sessions[0]

@@ -153,7 +153,7 @@ class DenseKernel(Kernel):
         scale = log_scale.exp().to(matrix.dtype)
         if matrix.ndim == 2:
             return torch.mv(matrix, scale).to(self.wide)
-        return (matrix * scale[..., None, :]).sum(-1).to(self.wide)
+        return torch.matmul(scale[..., None, :], matrix.mT)[..., 0, :].to(self.wide)
 
     def _note(self, log_scale: Tensor, sums: Tensor) -> None:
         """Note whether something that counts may have been lost. NaN counts as lost."""

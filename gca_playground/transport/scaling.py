@@ -126,7 +126,8 @@ def times(block: Matrix, scaling: Tensor, *, out: Tensor) -> None:
     if block.ndim == 2:
         torch.mv(block, scaling, out=out)
     else:
-        torch.sum(block * scaling[..., None, :], -1, out=out)
+        # A row of numbers from the left is two to five times faster than a column from the right.
+        torch.matmul(scaling[..., None, :], block.mT, out=out[..., None, :])
 
 
 def add_times(block: Matrix, scaling: Tensor, *, out: Tensor) -> None:
@@ -134,7 +135,7 @@ def add_times(block: Matrix, scaling: Tensor, *, out: Tensor) -> None:
     if block.ndim == 2:
         out.addmv_(block, scaling)
     else:
-        out.add_((block * scaling[..., None, :]).sum(-1))
+        out.add_(torch.matmul(scaling[..., None, :], block.mT)[..., 0, :])
 
 
 class _Step:

@@ -79,7 +79,7 @@ def limit(cost, slope, epsilon, steps):
         (slip(passing=0.0), "what a step passes on"),
         (slip(passing=1.0), "a step lowers what it passes on"),
         (slip(sign=-1.0), "the half-steps' part is + K o (A B')"),
-        (lambda c, s, e, k: by_hand(c, s, e, k) if k else 0 * c, "after 0 the gradient is off by 100%"),
+        (lambda c, s, e, k: by_hand(c, s, e, k) if k else 0 * c, "after 0 half-steps the gradient is off by 100%"),
         (lambda c, s, e, k: by_hand(c, s, e, k) * (1 + (k == 1)), "right up to 0 half-steps, but after 1"),
         (lambda c, s, e, k: by_hand(c, s, e, k) * (1 + (k == 2)), "take the column step back first"),
         (lambda c, s, e, k: by_hand(c, s, e, min(k, 3)), "right up to 3 half-steps, but after 6"),
