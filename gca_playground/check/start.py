@@ -54,7 +54,7 @@ def _looked_at(answer: Any) -> tuple[Plan, float | None, str]:
     """The plan that a lab or a state stands for, its loss, and after how many steps of a training that is."""
     run, state = getattr(answer, "run", None), getattr(answer, "state", answer)
     if run is None and not isinstance(state, dict):
-        raise Wrong(f"pass the lab itself, or lab.state: this is a {type(answer).__name__}")
+        raise Wrong(f"pass the lab itself, or lab.state; a state is a dict, got {type(answer).__name__}")
     if run is None and "sides" not in state and state.get("lab") != "training":
         scene = make_scene(cloud_of((where := State.from_dict(state)).choice), where.alignment)
         return scene.plan, scene.loss, ""

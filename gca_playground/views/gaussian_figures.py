@@ -118,7 +118,7 @@ def _panel(truth: Gaussian, model: Model | Gaussian, pair: int, reach: float, *,
     joint = model.joint if isinstance(model, Model) else model
     lines = mean_lines(model.u_given_v, model.v_given_u, reach, pair)
     styles = (
-        (ellipse(truth, pair), {"color": colours["neutral"], "width": 6}, 0.35, "truth"),
+        (ellipse(truth, pair), {"color": colours["neutral"], "width": 6}, 0.5 if dark is None else 0.35, "truth"),
         (lines[0], {"color": colours["rows"], "width": 1.5}, 1, "E[u|v]"),
         (lines[1], {"color": colours["cols"], "width": 1.5}, 1, "E[v|u]"),
         (ellipse(joint, pair), {"color": MODEL, "width": 2.5}, 1, "model"),

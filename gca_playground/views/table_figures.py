@@ -120,5 +120,8 @@ def _level(figure: go.Figure, name: str, height: float, *, dark: bool | None) ->
 def _framed(figure: go.Figure, titles: tuple[str, str], *, log: bool, dark: bool | None) -> go.Figure:
     figures.dress(figure, dark=dark, margin={**figures.CURVE_MARGIN, "l": 60})
     figure.update_xaxes(title={"text": titles[0], "standoff": 4}, type="log" if log else None)
+    if log:
+        places = sorted({place for line in figure.data for place in line.x})
+        figure.update_xaxes(tickvals=places, ticktext=[f"{place:g}" for place in places], minor={"ticks": ""})
     figure.update_yaxes(title={"text": titles[1], "standoff": 4})
     return figure.update_layout(width=720, height=360, showlegend=True, legend={"font": {"size": 13}})

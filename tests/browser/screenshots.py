@@ -69,6 +69,10 @@ SHOTS = (
     Shot("gaussian-light", SQUARE, lab="GaussianLab"),
     Shot("gaussian-dark", LEARNED, dark=True, lab="GaussianLab"),
     Shot("gaussian-phone", SQUARE, width=PHONE, lab="GaussianLab"),
+    Shot("crossmodal-light", DIGITS, lab="CrossmodalLab"),
+    Shot("crossmodal-dark", '{"half_steps": ["u|v"]}', dark=True, lab="CrossmodalLab"),
+    Shot("crossmodal-phone", DIGITS, width=PHONE, lab="CrossmodalLab"),
+    Shot("crossmodal-drifters", '{"tab": "drifters"}', lab="CrossmodalLab"),
 )
 DRAWN = """() => {
     const lab = document.querySelector(".gca-lab");

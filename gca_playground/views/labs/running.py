@@ -241,9 +241,10 @@ class RunningLab(RunningPage):
                 self.scrubber.set_stops([(frame.step, str(frame.step)) for frame in self.replay], value=self.run.steps)
 
     def _look_for(self) -> str:
-        for preset in self.presets:
-            if preset.state.data == self._state.data:
-                return preset.look_for
+        here = [preset for preset in self.presets if preset.state.data == self._state.data]
+        exact = [preset for preset in here if preset.state.sides == self._state.sides]
+        if exact or len(here) == 1:
+            return (exact or here)[0].look_for
         return (
             "Points run to where their second views are (thin lines) and away from the others. Turn any knob while it "
             "learns: it holds from the next step on."
