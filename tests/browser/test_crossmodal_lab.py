@@ -10,6 +10,10 @@ import pytest
 
 from tests.browser.axe import serious_findings
 from tests.browser.jupyter import Server, open_notebook
+from tests.browser.test_app import CONTROLS, FITS, FOCUSED
+from tests.browser.voila import App, open_lab
+
+sync_api = pytest.importorskip("playwright.sync_api")
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -137,3 +141,46 @@ def test_nothing_sticks_out_at_390_pixels(lab: Any, tab: str) -> None:
     assert lab.bounding_box()["width"] == pytest.approx(390, abs=2)
     assert lab.page.evaluate(OVERFLOW) == []
     lab.page.set_viewport_size(wide)
+
+
+@pytest.fixture(scope="module", params=["digits", "drifters"])
+def linked(request: pytest.FixtureRequest, browser: Any, app: App) -> Iterator[Any]:
+    """The lab on a dark page of the app; no uncaught JavaScript error."""
+    context = browser.new_context(viewport={"width": 1240, "height": 900})
+    context.set_default_timeout(30_000)
+    page, errors = context.new_page(), list[str]()
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    open_lab(page, app.address({"lab": "crossmodal", "tab": request.param, "loss": "two-sided"}, theme="dark"))
+    yield page
+    context.close()
+    assert not [error for error in errors if "[anywidget] Failed to initialize model" not in error], errors
+
+
+def test_the_keyboard_reaches_every_control_of_the_app(linked: Any) -> None:
+    count = linked.evaluate(f"() => ({CONTROLS})().length")
+    linked.evaluate(f"() => ({CONTROLS})()[0].focus()")
+    reached = {linked.evaluate(FOCUSED)}
+    for _ in range(count + 12):  # plotly's own links may stand between
+        linked.keyboard.press("Tab")
+        reached.add(linked.evaluate(FOCUSED))
+    left = f"(reached) => ({CONTROLS})().filter((_, k) => !reached.includes(k)).map((part) => part.outerHTML)"
+    assert linked.evaluate(left, list(reached)) == []
+
+
+def test_a_key_moves_every_slider_of_the_app_and_back(linked: Any) -> None:
+    for range_ in linked.locator(".gca-lab .gca-slider-range:enabled").all():
+        before = range_.get_attribute("aria-valuetext")
+        there, back = ("ArrowRight", "ArrowLeft") if range_.input_value() == "0" else ("ArrowLeft", "ArrowRight")
+        range_.press(there)
+        sync_api.expect(range_).not_to_have_attribute("aria-valuetext", before)
+        range_.press(back)
+        sync_api.expect(range_).to_have_attribute("aria-valuetext", before)
+    sync_api.expect(linked.get_by_role("alert")).to_have_count(0)
+
+
+def test_the_app_on_a_phone_and_for_axe(linked: Any) -> None:
+    assert serious_findings(linked) == []
+    linked.set_viewport_size({"width": 390, "height": 844})
+    linked.wait_for_function(FITS)
+    assert linked.locator(".gca-lab").bounding_box()["width"] <= 390
+    assert serious_findings(linked) == []

@@ -306,6 +306,8 @@ def test_the_answers_are_the_best_of_the_list(drifters: CrossmodalLab) -> None:
     titles = [note.text for note in drifters.drifter_page.flows.widget.layout.annotations]
     assert titles[1] == f"mean, error {errors[0]:.2f}" and titles[2].endswith(f"error {errors[1]:.2f}")
     assert ["✓" in title for title in titles[2:]] == [k == 2 for k in best]
+    told, look = plain(drifters.drifter_page.told.value), drifters.frame.look.value
+    assert f"{errors[0]:.2f} from the true flow, the first answer {errors[1]:.2f}" in told and look not in told
 
 
 def test_the_pictures_are_streamfunctions(drifters: CrossmodalLab) -> None:

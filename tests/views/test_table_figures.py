@@ -66,6 +66,7 @@ def test_on_a_logarithmic_axis_and_among_words_nothing_is_moved():
     logarithmic = means(steps, x="rate", y="acc", by="loss", log=True)
     assert logarithmic.layout.xaxis.type == "log"
     assert [*logarithmic.data[0].x] == [1.0, 1.2, 1.4]
+    assert [*logarithmic.layout.xaxis.ticktext] == ["1", "1.2", "1.4"]
     assert [*means(TABLE[:2], x="loss", y="acc").data[0].x] == ["infonce", "rince"]
 
 

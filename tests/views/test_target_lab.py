@@ -217,6 +217,7 @@ def test_a_preset_opens(lab: TargetLab, preset: Any) -> None:
     lab.buttons[preset.name].click()
     lab.step(1)
     assert message(lab) == "" and lab.state == preset.state.to_dict()
+    assert lab.look.value == preset.look_for
 
 
 # state, code, own data

@@ -238,5 +238,5 @@ class DrifterPage(Page):
     def show(self, scene: flows.Scene, *, dark: bool) -> None:
         """Another scene."""
         super().show(scene, dark=dark)
-        self.told.value = f'<span role="status">{words.flow_hint(scene)}</span>'
+        self.told.value = f'<span role="status">{words.flow_words(scene)}</span>'
         self.table.value = words.recall_table(scene)

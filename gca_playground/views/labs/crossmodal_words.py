@@ -159,7 +159,16 @@ def flow_pill(scene: flows.Scene) -> tuple[str, str]:
 
 
 def flow_hint(scene: flows.Scene) -> str:
-    """What is on show."""
+    """How the answers come about."""
+    if scene.state.prior:
+        return (
+            "Each of 500 flows is ranked by how well it explains the path, and by how common it is: the most probable."
+        )
+    return "Each of 500 flows is ranked by how well it explains the path, whether such flows are common or not."
+
+
+def flow_words(scene: flows.Scene) -> str:
+    """How far the answers are from the truth."""
     return (
         f"The weighted mean of 3000 flows (those of {scene.ess:.1f}) is {scene.errors[0]:.2f} from the true flow, the "
         f"first answer {scene.errors[1]:.2f}: mean square error of a coefficient, where knowing nothing is about 1."
