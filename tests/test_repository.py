@@ -181,3 +181,20 @@ def test_a_changed_number_in_a_notebook_is_seen(tmp_path):
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 1, done.stdout
     assert "Cell outputs differ" in done.stdout, done.stdout
+
+
+# ------------------------------------------------------------------------------------------ pictures
+
+
+def test_pictures_are_small():
+    heavy = {path.name: path.stat().st_size for path in (ROOT / "docs").rglob("*.png") if path.stat().st_size > 200_000}
+    assert not heavy
+
+
+def test_the_gallery_leads_to_the_notebooks():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    gallery = text[text.index("## Gallery") : text.index("## Without make")]
+    notebooks = re.findall(r'href="(notebooks/\d\d_\w+\.ipynb)"', gallery)
+    pictures = re.findall(r'(?:srcset|src)="(docs/gallery/[\w-]+\.png)"', gallery)
+    assert len(set(notebooks)) == 6 and len(set(pictures)) == 12
+    assert all((ROOT / name).is_file() for name in (*notebooks, *pictures))
