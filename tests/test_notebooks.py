@@ -12,6 +12,7 @@ import pytest
 from notebooks import course
 
 ROOT = Path(__file__).resolve().parents[1]
+NOTEBOOKS = sorted(path for path in (ROOT / "notebooks").rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts)
 CONFIG = ("-c", str(ROOT / "pyproject.toml"), "--rootdir", str(ROOT), "-p", "no:cacheprovider", "-q")
 
 
@@ -61,7 +62,7 @@ def test_a_notebook_has_the_form_of_the_course(path):
 
 
 def test_nothing_heavy_is_kept_in_a_notebook():
-    for path in sorted((ROOT / "notebooks").rglob("*.ipynb")):
+    for path in NOTEBOOKS:
         notebook = nbformat.read(path, as_version=4)
         assert "widgets" not in notebook.metadata, path.name
         outputs = [output for cell in notebook.cells for output in cell.get("outputs", ())]
@@ -70,7 +71,7 @@ def test_nothing_heavy_is_kept_in_a_notebook():
 
 
 def test_links_lead_somewhere():
-    for path in sorted((ROOT / "notebooks").rglob("*.ipynb")):
+    for path in NOTEBOOKS:
         cells = nbformat.read(path, as_version=4).cells
         text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
         for target in re.findall(r"\]\((?!https?:)([^)#\s]+)", text):
