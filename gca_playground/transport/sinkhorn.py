@@ -132,10 +132,16 @@ def converge(problem: Problem, kernel: Kernel, f: Rows, g: Cols, *, tol: float, 
             point, taken = newton.ascend(problem, kernel, g, tol=tol / 2, most=most)
             f, g = point.f, point.g
             steps += 2 * taken
-            if taken == NEWTON_STEPS and not annealed:
+            if taken == NEWTON_STEPS and not annealed and _is_cold(problem):
                 found, annealed = _from_warmer(problem, kernel.method, f, g, most=max_steps - steps), True
                 f, g, steps = found.f, found.g, steps + found.steps
             wait = steps + (WARM_UP if taken == most else 2 * wait)
+
+
+def _is_cold(problem: Problem) -> bool:
+    """Whether more regularisation would make it easier: epsilon is below the spread of the costs."""
+    costs = problem.cost[problem.cost.isfinite()]
+    return problem.epsilon < (costs.amax() - costs.amin()).item()
 
 
 def _from_warmer(problem: Problem, method: str, f: Rows, g: Cols, *, most: int) -> Converged:

@@ -95,3 +95,14 @@ def test_a_warmer_problem_helps(monkeypatch):
     )
     plan = gca.solve(gca.cosine_cost(randn(60, 6, seed=1), randn(60, 6, seed=2)), epsilon=1e-3)
     assert plan.converged and asked and asked[0] == 1e-3
+
+
+@pytest.mark.parametrize("spread", [0.0, 1.0])
+def test_where_no_plan_has_the_masses_it_says_so(spread):
+    """Two rows that may only use one column: the dual has no maximum, and the potentials leave for infinity."""
+    allowed = torch.tensor([[1, 0, 0], [1, 0, 0], [1, 1, 1]]).bool()
+    cost = spread * randn(3, 3, seed=0)
+    with pytest.warns(gca.ConvergenceWarning):
+        plan = gca.solve(cost, epsilon=0.3, forbidden=~allowed, max_steps=2000)
+    assert not plan.converged and max(plan.row_error, plan.col_error) > 0.5
+    assert plan.f.abs().max() < 1e4
