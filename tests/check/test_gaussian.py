@@ -6,6 +6,7 @@ import pytest
 import torch
 
 import gca_playground as gca
+from gca_playground.check import gaussian
 
 
 def power(matrix, exponent):
@@ -155,3 +156,15 @@ def test_wrong_laws_are_told_apart(wrong, reason):
     verdict = gca.check.two_sided_law(wrong)
     assert verdict.state == "wrong"
     assert reason in verdict.why
+
+
+@pytest.mark.parametrize("share", [0.0, 0.25, 0.5, 0.75, 1.0])
+def test_every_slip_shows_wherever_the_law_is_asked_for(share):
+    least, most = gaussian.TWO_SIDED
+    sigma = least + share * (most - least)
+    laws = [
+        torch.tensor(law(sigma), dtype=torch.float64),
+        *(slip for slip, _ in gaussian._law_mistakes(sigma, z_of(sigma))),
+    ]
+    apart = [(a - b).abs().max().item() for k, a in enumerate(laws) for b in laws[:k]]
+    assert min(apart) > 10 * gaussian.TRAINED

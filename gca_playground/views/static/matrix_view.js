@@ -132,6 +132,8 @@ function painters(model, el, parts, state) {
   function layout() {
     const [n, m] = model.get("shape");
     if (n && m) parts.cells.style.aspectRatio = Math.min(2, Math.max(0.5, m / n));
+    parts.cells.classList.toggle("gca-mv-paintable", model.get("paintable"));
+    parts.cells.style.setProperty("--gca-mv-cell", `${100 / Math.max(m, 1)}% ${100 / Math.max(n, 1)}%`);
     parts.rowBox.hidden = !model.get("row_bars").byteLength;
     parts.colBox.hidden = !model.get("col_bars").byteLength;
     const room = parts.cells.clientWidth * (window.devicePixelRatio || 1);
