@@ -83,11 +83,15 @@ def test_the_table_shows_what_was_not_met(here, monkeypatch):
     assert "| not installed |" in text
 
 
-def test_memory_that_is_not_given_back_is_seen(here):
-    from measure import extra_memory
-
-    kept = []
-    assert extra_memory(lambda: kept.append(torch.ones(2**23))) >= 2**25 * 0.9
+def test_memory_that_is_not_given_back_is_seen():
+    """In a process of its own, as it is used: in an old one, memory that was free before may be taken again."""
+    program = (
+        "import torch; from measure import extra_memory; kept = [torch.ones(8)];"
+        "print(extra_memory(lambda: kept.append(torch.ones(2**23))))"
+    )
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, cwd=BENCHMARKS, capture_output=True, text=True, check=True)
+    assert float(done.stdout) >= 2**25 * 0.9
 
 
 def test_growth_gives_slopes(here):
