@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import ipywidgets as widgets
@@ -32,7 +30,6 @@ class CouplingPage(Lab):
     _state: State
     _own: tuple[Any, Any, Any, Any] | None
     _presets: tuple[Preset, ...]
-    _quiet = False
 
     def _build(self) -> None:
         self.title = text("title", self.title_text)
@@ -172,11 +169,3 @@ class CouplingPage(Lab):
                 knob.show(self._state)
             for name in ("rows", "cols", "steps"):
                 self.knobs[name].control.disabled = self._state.alignment.total
-
-    @contextmanager
-    def _silence(self) -> Iterator[None]:
-        self._quiet, before = True, self._quiet
-        try:
-            yield
-        finally:
-            self._quiet = before

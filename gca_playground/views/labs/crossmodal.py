@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from gca_playground.views.labs import crossmodal_flows as flows
@@ -167,14 +165,6 @@ class CrossmodalLab(Lab):
         with self._silence():
             for knob in self.knobs.values():
                 knob.show(self.scene.state)
-
-    @contextmanager
-    def _silence(self) -> Iterator[None]:
-        self._quiet, before = True, self._quiet
-        try:
-            yield
-        finally:
-            self._quiet = before
 
 
 def _scene(state: State) -> Scene:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import ipywidgets as widgets
@@ -218,11 +216,3 @@ class GaussianLab(Lab):
         single = len(self.scene.state.sigma) == 1
         for name in ("rank", "pair"):
             self.knobs[name].control.disabled = single
-
-    @contextmanager
-    def _silence(self) -> Iterator[None]:
-        self._quiet, before = True, self._quiet
-        try:
-            yield
-        finally:
-            self._quiet = before

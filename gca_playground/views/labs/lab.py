@@ -23,6 +23,7 @@ class Lab(widgets.VBox):
     title_text = ""
     about = ""
     state: Any
+    _quiet = False
 
     def __init__(self) -> None:
         super().__init__()
@@ -34,6 +35,15 @@ class Lab(widgets.VBox):
     def fill(self, *parts: widgets.Widget) -> None:
         """Set what the lab consists of, from top to bottom."""
         self.children = (self.theme, *parts)
+
+    @contextmanager
+    def _silence(self) -> Iterator[None]:
+        """While controls are set by the lab itself, ``_quiet`` says that it is no user's move."""
+        self._quiet, before = True, self._quiet
+        try:
+            yield
+        finally:
+            self._quiet = before
 
     def close(self) -> None:
         """Take the lab off the page and let go of everything it holds."""

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import ipywidgets as widgets
 
@@ -32,7 +30,6 @@ class RunningPage(Lab):
     run: Run
     _state: State
     _own: Pairs | None
-    _quiet = False
 
     def _build(self) -> None:
         self.where, self.look = text("where"), text("hint")
@@ -122,11 +119,3 @@ class RunningPage(Lab):
                 for name in ("rows", "cols", "steps"):
                     if f"{which} {name}" in self.knobs:
                         self.knobs[f"{which} {name}"].control.disabled = side.alignment.total
-
-    @contextmanager
-    def _silence(self) -> Iterator[None]:
-        self._quiet, before = True, self._quiet
-        try:
-            yield
-        finally:
-            self._quiet = before
