@@ -169,10 +169,10 @@ def _parser() -> argparse.ArgumentParser:
 def _port(text: str) -> int:
     if not (text.isdecimal() and int(text) < 2**16):
         raise argparse.ArgumentTypeError(f"a port is a number from 0 to 65535, got {text!r}")
-    return int(text) or _free_port()
+    return int(text) or free_port()
 
 
-def _free_port() -> int:
+def free_port() -> int:
     """A port that nobody uses now. Given 0, voila serves on such a port, too, but prints 0 as its address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

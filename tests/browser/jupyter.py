@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any, NamedTuple
 
 import nbformat
 
-from gca_playground.cli import SETTINGS, lab_arguments
+from gca_playground.cli import SETTINGS, free_port, lab_arguments
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 90.0
@@ -48,7 +49,9 @@ def jupyterlab(home: Path) -> Iterator[Server]:
         place.mkdir()
     (settings / "overrides.json").write_text(json.dumps(SETTINGS))
     more = (f"--ServerApp.root_dir={folder}", "--ServerApp.ip=127.0.0.1", "--LabApp.expose_app_in_browser=True")
-    command = [sys.executable, "-m", "jupyterlab", *lab_arguments(None, str(settings), browser=False, more=more)]
+    # JupyterLab's own port, the first free one, may go to another that starts at the same moment.
+    arguments = lab_arguments(None, str(settings), browser=False, port=free_port(), more=more)
+    command = [sys.executable, "-m", "jupyterlab", *arguments]
     with (home / "log").open("w") as log:
         process = subprocess.Popen(command, env=_environment(home, runtime), stdout=log, stderr=log)
         try:
@@ -70,7 +73,7 @@ def _environment(home: Path, runtime: Path) -> dict[str, str]:
 
 
 def _started(process: subprocess.Popen[bytes], runtime: Path, folder: Path, log: Path) -> Server:
-    """Wait until the server has written down where it is."""
+    """Wait until the server that has written down where it is answers there."""
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end and process.poll() is None:
         for file in runtime.glob("jpserver-*.json"):
@@ -78,9 +81,18 @@ def _started(process: subprocess.Popen[bytes], runtime: Path, folder: Path, log:
                 told = json.loads(file.read_text())
             except json.JSONDecodeError:
                 continue  # not yet written to its end
-            return Server(told["url"], told["token"], folder)
+            if _answers(f"{told['url']}api/status?token={told['token']}"):
+                return Server(told["url"], told["token"], folder)
         time.sleep(0.1)
     raise RuntimeError(f"JupyterLab did not start:\n{log.read_text()}")
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=PATIENCE):
+            return True
+    except OSError:
+        return False  # not yet, or it is another's
 
 
 KERNEL_IS_IDLE = """() => {

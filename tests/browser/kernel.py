@@ -20,6 +20,15 @@ def ask(page: Any, code: str) -> Any:
     return json.loads(execute(page, f"import json\nprint(json.dumps({code}))"))
 
 
+def comes_to(page: Any, code: str, value: Any) -> bool:
+    """Whether an expression is this value, now or within ten seconds."""
+    for _ in range(100):
+        if ask(page, code) == value:
+            return True
+        page.wait_for_timeout(100)
+    return False
+
+
 def execute(page: Any, code: str) -> str:
     """What a cell of this code prints."""
     return str(page.evaluate(ASK, code))

@@ -54,6 +54,12 @@ def bar(lab: Any) -> str:
     return str(lab.locator(".gca-clouds .js-line").first.get_attribute("d"))
 
 
+def becomes_other(lab: Any, before: str) -> None:
+    """Wait until the bars of the label probabilities are not those of before."""
+    line = lab.locator(".gca-clouds .js-line").first.element_handle()
+    lab.page.wait_for_function("([line, old]) => line.getAttribute('d') !== old", arg=[line, before])
+
+
 def test_a_label_by_keyboard_and_the_half_step(lab: Any) -> None:
     collapsed = ess(lab)
     assert collapsed < 3
@@ -95,15 +101,13 @@ def test_picking_an_image_and_drawing_with_the_keyboard_and_the_mouse(lab: Any) 
     cells.focus()
     for key in ("ArrowDown", "ArrowDown", "ArrowRight", "Enter"):
         lab.page.keyboard.press(key)
-    lab.page.wait_for_function("([line, old]) => line.getAttribute('d') !== old",
-                               arg=[lab.locator(".gca-clouds .js-line").first.element_handle(), before])  # fmt: skip
+    becomes_other(lab, before)
     before, box = bar(lab), cells.bounding_box()
     lab.page.mouse.move(box["x"] + 0.6 * box["width"], box["y"] + 0.2 * box["height"])
     lab.page.mouse.down()
     lab.page.mouse.move(box["x"] + 0.6 * box["width"], box["y"] + 0.8 * box["height"], steps=8)
     lab.page.mouse.up()
-    lab.page.wait_for_timeout(500)
-    assert bar(lab) != before
+    becomes_other(lab, before)
 
 
 def test_training_says_that_it_goes_on_and_how_long_it_took(lab: Any) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from gca_playground.views.labs import loop as module
-from gca_playground.views.labs.loop import PERIOD, Loop
+from gca_playground.views.labs.loop import PERIOD, SLICE, Loop
 
 
 class Told:
@@ -67,14 +67,22 @@ async def wait_for(true: Callable[[], bool]) -> None:
     raise AssertionError("waited in vain")
 
 
-def test_it_draws_by_time_and_not_by_step() -> None:
+def test_it_draws_by_time_and_not_by_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a clock that only work moves on: 2 ms a time."""
+    now = [0.0]
+    monkeypatch.setattr(time, "perf_counter", lambda: now[0])
+
+    def work() -> None:
+        now[0] += 0.002
+
     async def act(told: Told) -> None:
         told.loop.start()
         await wait_for(lambda: len(told.drawn) >= 6)
 
-    told = played(act)
+    told = played(act, work)
     gaps = [later - earlier for earlier, later in pairwise(told.drawn)]
     assert min(gaps) >= PERIOD / 2 and sum(gaps[1:]) >= (len(gaps) - 1.5) * PERIOD
+    assert max(gaps) <= PERIOD + SLICE + 0.002
     assert told.worked > 3 * len(told.drawn)
 
 
