@@ -41,16 +41,24 @@ class Loss(nn.Module):
         return self._alignment.change(epsilon=self.log_epsilon.detach().exp().item())
 
     def forward(
-        self, z: object, w: object = None, *, labels: object = None, target: object = None, data: object = None
+        self,
+        z: object,
+        w: object = None,
+        *,
+        labels: object = None,
+        target: object = None,
+        data: object = None,
+        **options: Any,
     ) -> Tensor:
         """The loss, a scalar in nats a row.
 
         Given: ``z`` (n, d) and ``w`` (m, d), or one stacked batch (2n, d) for the stacked layout; ``labels`` (n,) for a
         target of classes or domains; ``target``, a matrix (n, m) or a Plan, in place of the record's; ``data`` (x, y)
-        for the MMD losses. Raises: TypeError, ValueError that name the law and the value.
+        for the MMD losses; ``options``: what ``gca.solve`` takes besides, such as a, b, forbidden, tol and max_steps.
+        Raises: TypeError, ValueError that name the law and the value.
         """
         given = {"labels": labels, "target": target, "data": data}
-        return self._alignment(z, w, **given, **self._temperature())
+        return self._alignment(z, w, **given, **self._temperature() | options)
 
     def plan(self, z: object, w: object = None, **options: Any) -> Plan:
         """The plan that the loss judges, of the first view to the second."""

@@ -23,6 +23,9 @@ def check_weights(*weights: float) -> None:
 def check_together(alignment: Any) -> None:
     """Raises: ValueError for a divergence that this target, these sides or this gradient do not define."""
     divergence = alignment.divergence
+    if not any(weight > 0 for weight, _ in divergence.terms()):
+        names = ", ".join(f"{term.name}_weight" for _, term in divergence.terms())
+        raise ValueError(f"one weight of a sum of divergences must be > 0, got 0 for {names}")
     if divergence.pairs_only and not isinstance(alignment.target, Pairs):
         raise ValueError(pairs_only(divergence))
     if not divergence.sees_potentials:

@@ -88,7 +88,7 @@ class Objective:
         if not isinstance(self.module, Loss):
             raise TypeError(f"{', '.join(knobs)}: a loss given as a function has no knobs that can change")
         name = self.module.name
-        left = name is not None and not set(knobs) <= {*ALWAYS, *LOSSES[name].knobs}
+        left = name in LOSSES and not set(knobs) <= {*ALWAYS, *LOSSES[name].knobs}
         learnt = self.module.log_epsilon is not None
         changed = self.module.alignment.change(**knobs)
         return Objective(Loss(changed, name=None if left else name, learn_epsilon=learnt))

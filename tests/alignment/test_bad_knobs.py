@@ -36,6 +36,11 @@ def _as_users_run_it():
         ({"divergence": {"name": "rince", "q": 0}}, ValueError, "q must be in (0, 1], got 0"),
         ({"divergence": {"name": "rince", "lam": 2}}, ValueError, "lam must be in (0, 1], got 2"),
         ({"divergence": [{"name": "kl", "weight": -1}]}, ValueError, "kl_weight must be >= 0 and finite, got -1"),
+        (
+            {"divergence": [{"name": "kl", "weight": 0}, {"name": "uniformity", "weight": 0.0}]},
+            ValueError,
+            "one weight of a sum of divergences must be > 0, got 0 for kl_weight, uniformity_weight",
+        ),
         ({"divergence": "rince"}, ValueError, "known up to a constant only: give a finite number of steps"),
         ({"divergence": "rince", "steps": 1, "target": "smoothed"}, ValueError, "rince is defined for pairs only"),
         ({"target": {"name": "smoothed", "smoothing": 2}}, ValueError, "smoothing must be in [0, 1], got 2"),

@@ -149,6 +149,22 @@ def test_a_module_of_any_record():
     assert torch.equal(Loss(alignment)(z, w), alignment(z, w)) and Loss(alignment).alignment is alignment
 
 
+@pytest.mark.parametrize("learn", [False, True])
+def test_what_solve_takes_can_be_given(learn):
+    z, w = views()
+    n = len(z)
+    forbidden = torch.zeros(n, n, dtype=torch.bool)
+    forbidden[0, 1] = True
+    masses = torch.linspace(0.5, 1.5, n, dtype=z.dtype)
+    loss = gca.loss("gca-ince", epsilon=0.3, learn_epsilon=learn)
+    assert loss(z, w, forbidden=forbidden) < loss(z, w)
+    both = {"a": masses, "b": masses.flip(0)}
+    torch.testing.assert_close(loss(z, w, **both), loss.alignment(z, w, **both), rtol=1e-6, atol=0)
+    assert abs(loss(z, w, **both) - loss(z, w)) > 1e-3
+    rough, fine = (gca.loss("iot", epsilon=0.05)(z, w, tol=tol) for tol in (1e-1, 1e-10))
+    assert 1e-6 < abs(rough - fine) < 0.1
+
+
 def test_what_is_no_record(monkeypatch):
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
     with pytest.raises(TypeError, match="a Loss is made of an Alignment, got str"):

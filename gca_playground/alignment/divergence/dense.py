@@ -59,7 +59,7 @@ class Uniformity(Divergence):
     name = "uniformity"
 
     def __call__(self, target: Goal | Matrix, plan: Plan, *, offset: float = 1.0, data: Any = None) -> Tensor:
-        """Zero where all negatives hold the same mass."""
+        """Zero where all negatives hold the same mass, and where the target leaves none (label smoothing)."""
         if plan.fixed_mass is None:
             check_exponent(plan.log, plan, "the mass of the plan", "make a side exact")
         log = plan.log.to(plan.problem.wide)
