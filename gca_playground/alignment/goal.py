@@ -17,12 +17,8 @@ class Goal:
     matrix: Matrix
     partner: Tensor
 
-    def spent(self, plan: Plan) -> Tensor:
-        """``<T, C>`` (...), in the precision of the potentials."""
-        raise NotImplementedError
-
-    def fitted(self, plan: Plan) -> Tensor:
-        """``<T 1, log u> + <T' 1, log v>`` (...)."""
+    def seen(self, plan: Plan) -> Tensor:
+        """``<T, log P>`` (...), in the precision of the potentials: how likely T is where P is drawn."""
         raise NotImplementedError
 
     def self_information(self, plan: Plan) -> Tensor | float:
@@ -41,17 +37,13 @@ class Painted(Goal):
         self.matrix = matrix
         self.partner = matrix.argmax(-1)
 
-    def spent(self, plan: Plan) -> Tensor:
-        """On the support of T."""
-        cost = torch.where(self.matrix > 0, plan.cost, 0.0)
-        return (self.matrix * cost).sum((-2, -1), dtype=plan.problem.wide)
-
-    def fitted(self, plan: Plan) -> Tensor:
-        """From the marginals of T."""
-        wide = plan.problem.wide
+    def seen(self, plan: Plan) -> Tensor:
+        """From the potentials: ``<T 1, log u> + <T' 1, log v> - <T, C> / epsilon``, on the support of T."""
+        wide, cost = plan.problem.wide, torch.where(self.matrix > 0, plan.cost, 0.0)
+        spent = (self.matrix * cost).sum((-2, -1), dtype=wide) / plan.temperature
         sides = ((self.matrix.sum(-1, dtype=wide), plan.log_u), (self.matrix.sum(-2, dtype=wide), plan.log_v))
         rows, cols = (torch.where(sums > 0, sums * scale, 0.0).sum(-1) for sums, scale in sides)
-        return rows + cols
+        return rows + cols - spent
 
     def self_information(self, plan: Plan) -> Tensor:
         """With 0 log 0 = 0."""
@@ -63,23 +55,24 @@ class Painted(Goal):
 
 
 class Pairing(Goal):
-    """Row i belongs to column ``partner_i``, each with mass 1: nothing n x n is needed."""
+    """Row i belongs to column i + shift, counted round the end, each with mass 1: nothing n x n is needed."""
 
-    def __init__(self, partner: Tensor, like: Tensor) -> None:
-        self.partner, self.like = partner, like
+    def __init__(self, shift: int, like: Tensor) -> None:
+        self.shift, self.like = shift, like
+
+    @cached_property
+    def partner(self) -> Tensor:  # type: ignore[override]
+        """Each row's column."""
+        return torch.arange(self.like.shape[-2], device=self.like.device).roll(-self.shift)
 
     @cached_property
     def matrix(self) -> Matrix:  # type: ignore[override]
         """The permutation as a matrix, for those who need it."""
         return torch.nn.functional.one_hot(self.partner).to(self.like)
 
-    def spent(self, plan: Plan) -> Tensor:
-        """The cost of the pairs."""
-        return plan.partner_cost(self.partner).sum(-1, dtype=plan.problem.wide)
-
-    def fitted(self, plan: Plan) -> Tensor:
-        """Every element once."""
-        return plan.log_u.sum(-1) + plan.log_v.sum(-1)
+    def seen(self, plan: Plan) -> Tensor:
+        """At the pairs."""
+        return plan.log_diagonal(self.shift).sum(-1)
 
     def self_information(self, plan: Plan) -> float:
         """``1 log 1``."""
@@ -87,7 +80,7 @@ class Pairing(Goal):
 
     def mass(self, plan: Plan) -> float:
         """One a row."""
-        return float(len(self.partner))
+        return float(self.like.shape[-2])
 
 
 def as_goal(target: Goal | Tensor) -> Goal:

@@ -104,8 +104,8 @@ class Alignment:
     def of_cost(self, cost: LazyCost | Tensor, **given: Any) -> Tensor:
         """The loss of a cost that is already there."""
         cost = cost if isinstance(cost, LazyCost) else as_float_tensor(cost, name="cost")
-        values = [weight * self._one_way(cost, given, way) for way, weight in self.ways()]
-        return sum(values[1:], values[0]) / 2
+        values = [_times(weight / 2, self._one_way(cost, given, way)) for way, weight in self.ways()]
+        return sum(values[1:], values[0])
 
     def ways(self) -> list[tuple[str, float]]:
         """The directions that count, "rows" (first view to second) and "cols", with their weights."""
@@ -131,11 +131,11 @@ class Alignment:
 
     def plan_of(self, cost: LazyCost | Tensor, *, labels: object = None, target: object = None, **options: Any) -> Plan:
         """The plan of a cost that is already there."""
-        like = _like(cost)
         if not {"a", "b"} & set(options) and not isinstance(self._wanted(target), Pairs):
-            fitted = self.fitted(like, labels=labels, target=target)
+            fitted = self.fitted(_like(cost), labels=labels, target=target)
             options |= {name: mass for name, mass in (("a", fitted.a), ("b", fitted.b)) if mass is not None}
         if self.layout == "stacked":
+            like = _like(cost)
             own, more = torch.eye(like.shape[-1], dtype=torch.bool, device=like.device), options.get("forbidden")
             options["forbidden"] = own if more is None else own | torch.as_tensor(more, device=like.device)
         return solve(cost, **self.constraints() | options)
@@ -270,6 +270,10 @@ def _stacked(z: object, w: object) -> Tensor:
     if z.shape != w.shape:
         raise ValueError(f"views that are stacked must have one shape, got z {tuple(z.shape)} and w {tuple(w.shape)}")
     return torch.cat([z, w], -2)
+
+
+def _times(weight: float, value: Tensor) -> Tensor:
+    return value if weight == 1 else weight * value
 
 
 def _device_of(z: object) -> torch.device:

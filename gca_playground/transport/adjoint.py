@@ -26,6 +26,7 @@ from torch import Tensor
 from gca_playground._shapes import Cols, Cost, Matrix, Rows, Side
 from gca_playground.transport.kernel import log_plan
 from gca_playground.transport.problem import Problem
+from gca_playground.transport.scaling import Potentials
 from gca_playground.transport.sinkhorn import HalfStep
 
 _RANGE = {torch.float32: 40.0, torch.float64: 400.0}
@@ -35,15 +36,15 @@ _MOST_ITERATIONS = 300
 
 
 class Slopes(NamedTuple):
-    """dL/d inputs of the source, and dL/depsilon as a tensor of one number."""
+    """dL/d inputs of the source, and dL/depsilon as a tensor of one number; None is 0, or what nobody asked for."""
 
-    inputs: tuple[Tensor, ...]
-    epsilon: Tensor
+    inputs: tuple[Tensor | None, ...]
+    epsilon: Tensor | None
 
 
 def _slopes(problem: Problem, slope: Matrix, damping: Tensor | float) -> Slopes:
     """From dL/dC. Potentials in log units know C and epsilon as C / epsilon, and epsilon through the dampings."""
-    pull, rows = problem.source.pulling(), slice(0, slope.shape[-2])
+    pull, rows = problem.source.pulling(inner=True), slice(0, slope.shape[-2])
     pull.room(rows).copy_(slope)
     pull.take(rows)
     return Slopes(pull.result(), damping - pull.inner() / problem.epsilon)
@@ -128,7 +129,7 @@ def of_total_mass(fbar: Rows, problem: Problem, last: HalfStep) -> Slopes:
     return _slopes(problem, slope.to(problem.dtype), 0.0)
 
 
-def at_convergence(fbar: Rows, gbar: Cols, problem: Problem, last: HalfStep) -> Slopes:
+def at_convergence(fbar: Rows, gbar: Cols, problem: Problem, last: Potentials) -> Slopes:
     """What the limit passes back, by implicit differentiation.
 
     Solves ``[diag(r / kappa_r), P; P', diag(c / kappa_c)] [al; be] = [fbar; gbar]`` (a side with kappa 0 drops out);

@@ -40,7 +40,7 @@ class KeptBlocks(Blocks):
         rows = kernel.shape[-2]
         if kernel.ndim == 2 and large and kernel.device.type == "cpu":
             rows = block_rows(kernel.shape[-1], kernel.element_size())
-        parts = kernel.split(rows, -2)
+        parts = kernel.split(rows, -2) if rows < kernel.shape[-2] else (kernel,)
         self.sizes = [part.shape[-2] for part in parts]
         self.forth = [(i, part, part.mT) for i, part in enumerate(parts)]
         self.back = self.forth[::-1]

@@ -12,6 +12,7 @@ A zero vector has no direction: its cosine with everything is defined as 0 (cost
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -65,9 +66,10 @@ class LazyCost:
     def __init__(self, z: object, w: object) -> None:
         z, w = as_float_tensor(z, name="z"), as_float_tensor(w, name="w")
         _check_embeddings(z, w)
-        dtype = torch.promote_types(z.dtype, w.dtype)
-        object.__setattr__(self, "z", z.to(dtype))
-        object.__setattr__(self, "w", w.to(dtype))
+        if z.dtype != w.dtype:
+            z, w = z.double(), w.double()  # one of the two is
+        object.__setattr__(self, "z", z)
+        object.__setattr__(self, "w", w)
 
     @property
     def shape(self) -> torch.Size:
@@ -110,11 +112,12 @@ class CosineCost(LazyCost):
 
     @staticmethod
     def _between(z: Embeddings, w: OtherEmbeddings) -> Cost:
-        return 1 - _unit(z) @ _unit(w).mT
+        p, q = _directions(z, w)
+        return 1 - p @ q.mT
 
     def factors(self) -> tuple[Tensor, Tensor, float]:
         """The directions, and 1."""
-        return _unit(self.z), _unit(self.w), 1.0
+        return *_directions(self.z, self.w), 1.0
 
 
 class SquaredEuclideanCost(LazyCost):
@@ -169,32 +172,48 @@ def _centred(z: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
     return z - shift, w - shift
 
 
-def _unit(x: Tensor) -> Tensor:
-    return Direction.apply(x)
+def _directions(z: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
+    if z is w:
+        unit, = Directions.apply(z)
+        return unit, unit
+    return Directions.apply(z, w)
 
 
-class Direction(torch.autograd.Function):
-    """``x / |x|`` row by row, 0 for 0. Keeps the directions and the lengths, not the steps in between."""
+class Directions(torch.autograd.Function):
+    """``x / |x|`` row by row, 0 for 0, whose length is taken for infinite. Keeps the directions and the lengths."""
 
     @staticmethod
-    def forward(ctx, x: Tensor) -> Tensor:  # type: ignore[no-untyped-def]
-        """The directions."""
-        # A direction has no size: scaled first, no square overflows or underflows.
-        largest = x.abs().amax(-1, keepdim=True)
-        largest = largest.masked_fill(largest == 0, 1.0)
-        unit = x / largest
-        norm = torch.linalg.vector_norm(unit, dim=-1, keepdim=True)
-        unit.div_(norm.masked_fill(norm == 0, torch.inf))
-        ctx.save_for_backward(unit, largest, norm)
-        return unit
+    def forward(ctx, *views: Tensor) -> tuple[Tensor, ...]:  # type: ignore[no-untyped-def]
+        """The directions of each view."""
+        units, lengths = zip(*(_direction(x) for x in views), strict=True)
+        ctx.save_for_backward(*units, *lengths)
+        return units
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx, bar: Tensor) -> Tensor:  # type: ignore[no-untyped-def]
+    def backward(ctx, *bars: Tensor) -> tuple[Tensor, ...]:  # type: ignore[no-untyped-def]
         """``(bar - unit <unit, bar>) / |x|``, 0 for 0."""
-        unit, largest, norm = ctx.saved_tensors
-        along = torch.linalg.vecdot(unit, bar)[..., None]
-        return torch.addcmul(bar, unit, along, value=-1).div_(norm.masked_fill(norm == 0, torch.inf)).div_(largest)
+        units, lengths = ctx.saved_tensors[: len(bars)], ctx.saved_tensors[len(bars) :]
+        return tuple(_across(*each) for each in zip(bars, units, lengths, strict=True))
+
+
+def _direction(x: Tensor) -> tuple[Tensor, Tensor]:
+    """The directions of the rows and their lengths (..., n, 1)."""
+    # A direction has no size: scaled first, no square overflows or underflows.
+    largest = torch.threshold_(x.abs().amax(-1, keepdim=True), 0.0, torch.inf)
+    unit = x / largest
+    norm = torch.linalg.vector_norm(unit, dim=-1, keepdim=True).clamp_(min=1.0)
+    return unit.div_(norm), largest.mul_(norm)
+
+
+def _across(bar: Tensor, unit: Tensor, length: Tensor) -> Tensor:
+    along = (unit * bar).sum(-1, keepdim=True)
+    return torch.addcmul(bar, unit, along, value=-1).div_(length)
+
+
+def sum_is_finite(x: Tensor) -> bool:
+    """One quick passage that says whether all is well; where it says no, large numbers may have done that."""
+    return math.isfinite(x.detach().sum().item())
 
 
 def _check_embeddings(z: Tensor, w: Tensor) -> None:
@@ -209,5 +228,5 @@ def _check_embeddings(z: Tensor, w: Tensor) -> None:
     if any(first != second and 1 not in (first, second) for first, second in batches):
         raise ValueError(f"z and w must have batch dimensions that fit each other, {shapes}")
     for name, x in (("z", z), ("w", w)):
-        if not torch.isfinite(x.detach().sum()) and not torch.isfinite(x).all():
+        if not sum_is_finite(x) and not torch.isfinite(x).all():
             raise ValueError(f"{name} must be finite, got {int((~torch.isfinite(x)).sum())} NaN or inf entries")

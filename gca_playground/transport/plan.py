@@ -11,14 +11,14 @@ import torch
 from torch import Tensor
 
 from gca_playground._boundary import as_count
-from gca_playground._shapes import Matrix
-from gca_playground.transport import adjoint, stream, unrolled
+from gca_playground.transport import unrolled
 from gca_playground.transport.constraint import EXACT, FREE
+from gca_playground.transport.derivative import LogDiagonal, LogPlan, LogScalings, Made, states_of
 from gca_playground.transport.kernel import DenseKernel, log_plan
 from gca_playground.transport.problem import Problem
-from gca_playground.transport.scaling import Scalings, back
+from gca_playground.transport.scaling import Potentials, Scalings
 from gca_playground.transport.sinkhorn import HalfStep, Trajectory, take, trajectory
-from gca_playground.transport.source import MatrixSource
+from gca_playground.transport.source import MatrixSource, rolled
 from gca_playground.transport.stream import KernelSums
 
 KEPT_STEPS = 50
@@ -41,7 +41,7 @@ class Plan:
     problem: Problem
     steps: int
     converged: bool
-    last: HalfStep
+    last: Potentials
     path: Scalings | list[HalfStep] | None = None
     warm: bool = False
     grad: str = "exact"
@@ -49,7 +49,12 @@ class Plan:
     @cached_property
     def states(self) -> list[HalfStep] | None:
         """The start and the half-steps from it; None at convergence."""
-        return self.path.states if isinstance(self.path, Scalings) else self.path
+        return None if self.path is None else states_of(self.path)
+
+    @property
+    def made(self) -> Made:
+        """How it came about: what a derivative needs to know."""
+        return Made(self.problem, self.last, self.path, self.grad)
 
     @property
     def epsilon(self) -> float:
@@ -64,7 +69,7 @@ class Plan:
     @property
     def like(self) -> Tensor:
         """Something of the plan's shape, type and device; the numbers do not matter, and no matrix is built."""
-        return self.problem.source.like.detach().new_zeros(()).expand(self.problem.shape)
+        return self.problem.like
 
     @property
     def f(self) -> Tensor:
@@ -94,13 +99,13 @@ class Plan:
     @cached_property
     def log(self) -> Tensor:
         """``log P`` (..., n, m); -inf where a pair is forbidden. Differentiable in the cost."""
-        return _LogPlan.apply(self.log_u, self.log_v, self.cost, self.problem.temperature, self)
+        return LogPlan.apply(self.log_u, self.log_v, self.cost, self.problem.temperature, self.made)
 
     @cached_property
     def _log_scalings(self) -> tuple[Tensor, Tensor]:
         if self.grad == "autograd":
             return unrolled.log_scalings(self.problem, self.states, self.steps)
-        return _LogScalings.apply(self, self.problem.temperature, *self.problem.source.inputs)
+        return LogScalings.apply(self.made, self.problem.temperature, *self.problem.source.inputs)
 
     @cached_property
     def matrix(self) -> Tensor:
@@ -185,6 +190,18 @@ class Plan:
         """The cost of each row and its partner, ``C[i, partner_i]`` (..., n), differentiable, without the matrix."""
         return self.problem.source.partners(partner)
 
+    def log_diagonal(self, shift: int = 0) -> Tensor:
+        """``log P_ij`` at j = i + shift, counted round the end (..., n): differentiable, no matrix is built.
+
+        In the precision of the potentials; for as many rows as columns.
+        """
+        problem = self.problem
+        if self.grad == "autograd":
+            own = problem.source.diagonal(shift).to(problem.wide) / self.temperature
+            return self.log_u + rolled(self.log_v, -shift) - own
+        inputs = problem.source.inputs
+        return LogDiagonal.apply(self.log_u, self.log_v, problem, shift, problem.temperature, *inputs)
+
     @cached_property
     def log_kernel_sums(self) -> Tensor:
         """``log sum_j exp(-C_ij / epsilon) v_j`` (..., n), differentiable: what the next row step would divide by."""
@@ -238,72 +255,3 @@ class Plan:
         finite = torch.where(potential.isfinite(), potential, 0.0)
         return side.error(potential, log_sums - finite / self.epsilon).max().item()
 
-
-class _LogScalings(torch.autograd.Function):
-    """log u and log v as functions of the cost; their derivative is the adjoint of how the plan was made."""
-
-    @staticmethod
-    def forward(ctx: Any, plan: Plan, temperature: Tensor | None, *inputs: Tensor) -> tuple[Tensor, Tensor]:
-        # A twin without the cached results: those hold this node, and the two would never be freed.
-        ctx.plan = dataclasses.replace(plan)
-        return plan.last.f / plan.epsilon, plan.last.g / plan.epsilon
-
-    @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, fbar: Tensor, gbar: Tensor) -> tuple[Tensor | None, ...]:
-        plan, problem = ctx.plan, ctx.plan.problem
-        if plan.grad == "envelope":
-            start = (fbar * _finite(plan.last.f)).sum() + (gbar * _finite(plan.last.g)).sum()
-            return None, _as_temperature(-start / plan.epsilon**2, plan), *(None for _ in problem.source.inputs)
-        slopes = _slopes(plan, fbar, gbar)
-        return None, _as_temperature(slopes.epsilon, plan), *slopes.inputs
-
-
-def _slopes(plan: Plan, fbar: Tensor, gbar: Tensor) -> adjoint.Slopes:
-    """What the plan's making passes back."""
-    if isinstance(plan.path, Scalings) and plan.grad == "exact":
-        return back(plan.path, fbar, gbar)
-    # Where an element stays empty its potential is -inf, whatever the cost.
-    fbar, gbar = (torch.where(x.isfinite(), bar, 0.0) for x, bar in ((plan.last.f, fbar), (plan.last.g, gbar)))
-    by = stream if plan.problem.source.streamed else adjoint
-    if plan.problem.total is not None:
-        return by.of_total_mass(fbar, plan.problem, plan.last)
-    if plan.states is None or plan.grad == "implicit":
-        return adjoint.at_convergence(fbar, gbar, plan.problem, plan.last)
-    return by.through_steps(fbar, gbar, plan.problem, plan.states)
-
-
-class _LogPlan(torch.autograd.Function):
-    """``log u_i + log v_j - C_ij / epsilon``, computed in the precision of the potentials, kept in that of the cost."""
-
-    @staticmethod
-    def forward(ctx: Any, log_u: Tensor, log_v: Tensor, cost: Tensor, temperature: Tensor | None, plan: Plan) -> Tensor:
-        # A twin without the cached results: those hold this node, and the two would never be freed.
-        ctx.plan = dataclasses.replace(plan)
-        return log_plan(plan.last.f, plan.last.g, cost, plan.epsilon).to(cost.dtype)
-
-    @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, grad: Matrix) -> tuple[Tensor, Tensor, Tensor, Tensor | None, None]:
-        plan = ctx.plan
-        cost = plan.cost.detach()
-        # log P is -inf where a pair can hold no mass, whatever the cost there.
-        allowed = cost.isfinite()
-        if not allowed.all():
-            grad = grad.masked_fill(~allowed, 0.0)
-        wide = plan.problem.wide
-        slope = None
-        if ctx.needs_input_grad[3]:
-            seen = torch.where(allowed, grad * cost, 0.0).sum(dtype=wide)
-            slope = _as_temperature(seen / plan.epsilon**2, plan)
-        return grad.sum(-1, dtype=wide), grad.sum(-2, dtype=wide), -grad / plan.epsilon, slope, None
-
-
-def _as_temperature(slope: Tensor, plan: Plan) -> Tensor | None:
-    """A gradient in the type of the epsilon that asked for it."""
-    temperature = plan.problem.temperature
-    return None if temperature is None else slope.to(temperature).reshape(temperature.shape)
-
-
-def _finite(x: Tensor) -> Tensor:
-    return torch.where(x.isfinite(), x, 0.0)

@@ -12,13 +12,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from gca_playground._boundary import as_epsilon, as_float_tensor, near
 from gca_playground._shapes import Allowed, Cost, Side
-from gca_playground.transport.constraint import Bounded, Constraint, Soft
+from gca_playground.transport.constraint import EXACT, FREE, Bounded, Constraint, Soft
 from gca_playground.transport.cost import LazyCost
 from gca_playground.transport.source import MatrixSource, Source, factors, finite_cost
 
@@ -27,16 +28,20 @@ REFERENCES = ("counting", "product")
 
 @dataclass(frozen=True, eq=False)
 class Marginal:
-    """One side: its constraint, its masses and their logarithm, in the precision of the potentials.
+    """One side: its constraint and its masses, in the precision of the potentials.
 
     ``dead`` marks elements of mass zero that must stay empty; None when there are none.
     """
 
     constraint: Constraint
     mass: Side
-    log_mass: Side
     epsilon: float
     dead: Tensor | None
+
+    @cached_property
+    def log_mass(self) -> Side:
+        """The logarithm of the masses."""
+        return self.mass.log()
 
     def potential(self, lse: Side) -> Side:
         """The potential after a half-step of this side."""
@@ -76,7 +81,8 @@ class Marginal:
 class Problem:
     """A checked problem. ``source`` gives the effective cost: reference included, inf where a pair is forbidden.
 
-    ``temperature`` is epsilon as the tensor that wants a gradient, None where none does.
+    ``temperature`` is epsilon as the tensor that wants a gradient, None where none does. ``like`` has the shape, type
+    and device of the cost; its numbers do not matter.
     """
 
     source: Source
@@ -84,6 +90,7 @@ class Problem:
     rows: Marginal
     cols: Marginal
     total: float | Tensor | None
+    like: Tensor
     temperature: Tensor | None = None
 
     @property
@@ -94,12 +101,12 @@ class Problem:
     @property
     def dtype(self) -> torch.dtype:
         """The precision of the cost."""
-        return self.source.like.dtype
+        return self.like.dtype
 
     @property
     def shape(self) -> torch.Size:
         """(..., n, m)."""
-        return self.source.shape
+        return self.like.shape
 
     @property
     def wants_gradient(self) -> bool:
@@ -144,15 +151,16 @@ def make_problem(
     eps = as_epsilon(epsilon)
     allowed = _checked_allowed(forbidden, matrix)
     mass_rows, mass_cols = _masses(matrix, a, b)
-    if total or rows == cols == Soft(torch.inf):
+    given = a is not None or b is not None  # the usual masses agree, and none is 0
+    if given and (total or rows == cols == EXACT):
         _check_equal_totals(mass_rows, mass_cols, "total mass" if total else "both marginals exact")
         # What rounding left between the totals would keep the potentials moving for ever.
         mass_cols = mass_cols * (mass_rows.sum(-1, keepdim=True) / mass_cols.sum(-1, keepdim=True))
     _check_bounds(rows, cols, mass_rows, mass_cols)
     product = reference == "product"
     sides = (
-        _marginal(rows, mass_rows, eps, keep_empty=product),
-        _marginal(cols, mass_cols, eps, keep_empty=product),
+        Marginal(rows, mass_rows, eps, _dead(mass_rows) if given and (product or rows != FREE) else None),
+        Marginal(cols, mass_cols, eps, _dead(mass_cols) if given and (product or cols != FREE) else None),
     )
     if not total:
         _check_reachable(allowed, *sides)
@@ -164,7 +172,7 @@ def make_problem(
         if total and effective.isposinf().all(-1).all(-1).any():
             raise ValueError(f"at least one pair must be allowed, got none in shape {tuple(matrix.shape)}")
         source = MatrixSource(effective)
-    return Problem(source, eps, *sides, total=mass_rows.sum(-1) if total else None, temperature=temperature)
+    return Problem(source, eps, *sides, mass_rows.sum(-1) if total else None, matrix.detach(), temperature)
 
 
 def _checked_cost(cost: object) -> Tensor:
@@ -192,15 +200,17 @@ def _checked_allowed(forbidden: object, cost: Cost) -> Allowed | None:
 
 def _masses(cost: Cost, a: object, b: object) -> tuple[Tensor, Tensor]:
     """Unit mass a row and n/m a column; whichever is given decides the total of the other."""
-    n, m = cost.shape[-2:]
-    mass_rows = None if a is None else _checked_mass(a, cost, "a", n)
-    mass_cols = None if b is None else _checked_mass(b, cost, "b", m)
-    if mass_rows is None:
-        total = cost.new_tensor(float(n)) if mass_cols is None else mass_cols.sum(-1, keepdim=True)
-        mass_rows = (total / n).to(wide_dtype(cost)).expand(*cost.shape[:-2], n)
-    if mass_cols is None:
-        mass_cols = (mass_rows.sum(-1, keepdim=True) / m).expand(*cost.shape[:-2], m)
-    return mass_rows, mass_cols
+    *batch, n, m = cost.shape
+    if a is None and b is None:
+        wide = wide_dtype(cost)
+        return cost.new_full((*batch, n), 1.0, dtype=wide), cost.new_full((*batch, m), n / m, dtype=wide)
+    if a is None:
+        mass_cols = _checked_mass(b, cost, "b", m)
+        return (mass_cols.sum(-1, keepdim=True) / n).expand(*batch, n), mass_cols
+    mass_rows = _checked_mass(a, cost, "a", n)
+    if b is None:
+        return mass_rows, (mass_rows.sum(-1, keepdim=True) / m).expand(*batch, m)
+    return mass_rows, _checked_mass(b, cost, "b", m)
 
 
 def _checked_mass(mass: object, cost: Cost, name: str, size: int) -> Tensor:
@@ -236,10 +246,10 @@ def _check_equal_totals(mass_rows: Tensor, mass_cols: Tensor, when: str) -> None
 
 def _check_bounds(rows: Constraint, cols: Constraint, mass_rows: Tensor, mass_cols: Tensor) -> None:
     """The intervals of total mass that the two sides admit must meet."""
-    lo_a, hi_a = _interval(rows, mass_rows.sum(-1))
-    lo_b, hi_b = _interval(cols, mass_cols.sum(-1))
     if not (isinstance(rows, Bounded) or isinstance(cols, Bounded)):
         return
+    lo_a, hi_a = _interval(rows, mass_rows.sum(-1))
+    lo_b, hi_b = _interval(cols, mass_cols.sum(-1))
     slack = 1 + 1e-6
     if (lo_a > hi_b * slack).any() or (lo_b > hi_a * slack).any():
         raise ValueError(
@@ -252,15 +262,14 @@ def _check_bounds(rows: Constraint, cols: Constraint, mass_rows: Tensor, mass_co
 def _interval(constraint: Constraint, total: Tensor) -> tuple[Tensor, Tensor]:
     if isinstance(constraint, Bounded):
         return total * constraint.lo, total * constraint.hi
-    if constraint == Soft(torch.inf):
+    if constraint == EXACT:
         return total, total
     return torch.zeros_like(total), torch.full_like(total, torch.inf)
 
 
-def _marginal(constraint: Constraint, mass: Tensor, epsilon: float, *, keep_empty: bool) -> Marginal:
-    matters = keep_empty or constraint != Soft(0.0)
-    dead = mass == 0 if matters and (mass == 0).any() else None
-    return Marginal(constraint, mass, mass.log(), epsilon, dead)
+def _dead(mass: Side) -> Tensor | None:
+    empty = mass == 0
+    return empty if empty.any() else None
 
 
 def _check_reachable(allowed: Allowed | None, rows: Marginal, cols: Marginal) -> None:

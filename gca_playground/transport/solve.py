@@ -18,6 +18,8 @@ from gca_playground.transport.problem import Marginal, Problem, make_problem
 from gca_playground.transport.sinkhorn import HalfStep, converge, take
 from gca_playground.transport.stream import StreamedKernel
 
+Start = tuple[Tensor, Tensor] | None
+"""The potentials to start from; None: 0."""
 MOST_SCALINGS = 1000
 """Half-steps whose scalings the fast path keeps."""
 
@@ -98,12 +100,10 @@ def solve(
     )
     if total:
         return _solve_total(problem, grad)
-    f, g = _start(problem, init)
+    start = None if init is None else _start(problem, init)
     if steps is None:
-        kernel = _kernel(problem, method)
-        return _solve_converged(problem, kernel, f, g, tol=tol, max_steps=max_steps, grad=grad)
-    count = as_count(steps, name="steps", least=0)
-    return _solve_steps(problem, f, g, count, method=method, warm=init is not None, grad=grad)
+        return _solve_converged(problem, start, method=method, tol=tol, max_steps=max_steps, grad=grad)
+    return _solve_steps(problem, start, as_count(steps, name="steps", least=0), method=method, grad=grad)
 
 
 def _solve_total(problem: Problem, grad: str) -> Plan:
@@ -115,12 +115,13 @@ def _solve_total(problem: Problem, grad: str) -> Plan:
     return Plan(problem, 1, True, last, grad=grad)
 
 
-def _solve_steps(problem: Problem, f: Tensor, g: Tensor, steps: int, *, method: str, warm: bool, grad: str) -> Plan:
+def _solve_steps(problem: Problem, start: Start, steps: int, *, method: str, grad: str) -> Plan:
+    warm = start is not None
     if method != "log" and 1 <= steps <= MOST_SCALINGS:
-        found = scaling.run(problem, g, steps)
+        found = scaling.run(problem, None if start is None else start[1], steps)
         if found is not None:
-            return Plan(problem, steps, False, found.last, found, warm, grad)
-    kernel = _kernel(problem, method)
+            return Plan(problem, steps, False, found, found, warm, grad)
+    kernel, (f, g) = _kernel(problem, method), start or problem.start()
     if steps <= KEPT_STEPS or problem.wants_gradient:
         states = take(problem, kernel, f, g, steps)
         return Plan(problem, steps, False, states[-1], states, warm, grad)
@@ -138,9 +139,10 @@ def _kernel(problem: Problem, method: str) -> Kernel:
 
 
 def _solve_converged(
-    problem: Problem, kernel: Kernel, f: Tensor, g: Tensor, *, tol: float, max_steps: int, grad: str
+    problem: Problem, start: Start, *, method: str, tol: float, max_steps: int, grad: str
 ) -> Plan:
     _check_tol(tol, problem.dtype)
+    kernel, (f, g) = _kernel(problem, method), start or problem.start()
     found = converge(problem, kernel, f, g, tol=tol, max_steps=as_count(max_steps, name="max_steps", least=1))
     plan = Plan(problem, found.steps, found.reached, HalfStep(found.f, found.g, found.f), grad=grad)
     if not found.reached:
@@ -156,8 +158,6 @@ def _solve_converged(
 
 def _start(problem: Problem, init: object) -> tuple[Tensor, Tensor]:
     f, g = problem.start()
-    if init is None:
-        return f, g
     if isinstance(init, Plan):
         init = (init.last.f, init.last.g)
     if not isinstance(init, tuple | list) or len(init) != 2:

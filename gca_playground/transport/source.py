@@ -16,7 +16,7 @@ from torch import Tensor
 
 from gca_playground._shapes import Cost, Matrix
 from gca_playground.transport.blocks import Blocks, KeptBlocks, StreamedBlocks, block_rows, exp_
-from gca_playground.transport.cost import LazyCost
+from gca_playground.transport.cost import LazyCost, sum_is_finite
 
 _EASY = 20.0
 """Scores of the cosine cost up to this many epsilon need no shift before the exponential."""
@@ -46,10 +46,10 @@ class MatrixSource:
         """What a gradient is wanted in."""
         return (self.matrix,)
 
-    def kernel(self, epsilon: float) -> tuple[Blocks, Tensor]:
+    def kernel(self, epsilon: float) -> tuple[Blocks, Tensor | float]:
         """K in blocks, and its level (..., 1)."""
         cost = self.matrix.detach()
-        level = cost.flatten(-2).amin(-1)[..., None, None]
+        level = cost.amin((-2, -1), keepdim=True)
         return KeptBlocks(exp_(torch.sub(level, cost).div_(epsilon))), level[..., 0]
 
     def cost_rows(self, start: int, stop: int) -> Cost:
@@ -64,8 +64,19 @@ class MatrixSource:
         """``C[i, index_i]`` (..., n), differentiable."""
         return self.matrix.gather(-1, index[..., None].expand(*self.shape[:-1], 1)).squeeze(-1)
 
-    def pulling(self) -> MatrixPull:
-        """Something that takes dL/dC block by block."""
+    def diagonal(self, shift: int) -> Tensor:
+        """``C[i, i + shift]`` (..., n), counted round the end."""
+        return torch.cat([self.matrix.diagonal(k, -2, -1) for k in (shift, shift - self.shape[-1])], -1)
+
+    def from_diagonal(self, shift: int, weight: Tensor) -> tuple[Tensor, ...]:
+        """dL/d inputs where dL/dC is ``weight`` on that diagonal and 0 elsewhere."""
+        slope = torch.zeros_like(self.matrix)
+        for k, part in zip((shift, shift - self.shape[-1]), weight.split([self.shape[-1] - shift, shift], -1)):
+            slope.diagonal(k, -2, -1).copy_(part)
+        return (slope,)
+
+    def pulling(self, *, inner: bool) -> MatrixPull:
+        """Something that takes dL/dC block by block, and knows in the end its ``inner`` product with C if asked."""
         return MatrixPull(self)
 
 
@@ -82,10 +93,6 @@ class MatrixPull:
 
     def take(self, rows: slice) -> None:
         """The rows are written."""
-
-    def scale(self, size: Tensor) -> None:
-        """All of it was ``size`` times too small."""
-        self.slope.mul_(size)
 
     def result(self) -> tuple[Tensor, ...]:
         """dL/d inputs."""
@@ -110,10 +117,10 @@ class FactorSource:
     least: float | None
     streamed: bool = False
 
-    @property
+    @cached_property
     def shape(self) -> torch.Size:
         """(n, m)."""
-        return torch.Size((len(self.p), len(self.q)))
+        return torch.Size((self.p.shape[0], self.q.shape[0]))
 
     @property
     def like(self) -> Tensor:
@@ -130,18 +137,18 @@ class FactorSource:
         """C (n, m), for those who need it."""
         return finite_cost(self.const - self.p @ self.q.mT)
 
-    def kernel(self, epsilon: float) -> tuple[Blocks, Tensor]:
-        """K in blocks, and its level (1,)."""
+    def kernel(self, epsilon: float) -> tuple[Blocks, Tensor | float]:
+        """K in blocks, and its level."""
         p, q = self.p.detach(), self.q.detach()
         level = self._level(p, q, epsilon)
         moderate = level is None and self.const == 1.0  # cosines: nothing is small
-        found = p.new_full((1,), self.const) if level is None else level
         if level is not None:  # one more coordinate takes the shift along
             shift = (level - self.const).expand(len(p), 1)
             p, q = torch.cat([p, shift], -1), torch.cat([q, torch.ones_like(q[:, :1])], -1)
+        found = self.const if level is None else level
         if self.streamed:
             return StreamedBlocks(p, q, epsilon, moderate=moderate), found
-        exponent = p @ (q / epsilon).mT
+        exponent = torch.addmm(p.new_zeros(()), p, q.mT, beta=0, alpha=1 / epsilon)
         return KeptBlocks(exponent.exp_() if moderate else exp_(exponent)), found
 
     def _level(self, p: Tensor, q: Tensor, epsilon: float) -> Tensor | None:
@@ -166,41 +173,45 @@ class FactorSource:
 
     def partners(self, index: Tensor) -> Tensor:
         """``C[i, index_i]`` (n,), differentiable."""
-        return self.const - (self.p * self.q[index]).sum(-1)
+        return self.const - (self.p * self.q.index_select(0, index)).sum(-1)
 
-    def pulling(self) -> FactorPull:
-        """Something that takes dL/dC block by block."""
-        return FactorPull(self)
+    def diagonal(self, shift: int) -> Tensor:
+        """``C[i, i + shift]`` (n,), counted round the end."""
+        return self.const - (self.p * rolled(self.q, -shift, 0)).sum(-1)
+
+    def from_diagonal(self, shift: int, weight: Tensor) -> tuple[Tensor, ...]:
+        """dL/d inputs where dL/dC is ``weight`` on that diagonal and 0 elsewhere."""
+        to_scores = weight[:, None].neg()
+        return to_scores * rolled(self.q.detach(), -shift, 0), rolled(to_scores * self.p.detach(), shift, 0)
+
+    def pulling(self, *, inner: bool) -> FactorPull:
+        """Something that takes dL/dC block by block, and knows in the end its ``inner`` product with C if asked."""
+        return FactorPull(self, inner=inner)
 
 
 class FactorPull:
     """Carries dL/dC on to dL/dp and dL/dq, a block at a time."""
 
-    def __init__(self, source: FactorSource) -> None:
+    def __init__(self, source: FactorSource, *, inner: bool) -> None:
         self.p, self.q, self.const = source.p.detach(), source.q.detach(), source.const
         self.to_p, self.to_q = torch.empty_like(self.p), torch.zeros_like(self.q)
-        self.total = self.p.new_zeros(())
-        self.buffer = self.p.new_empty(0)
+        self.buffer: Tensor | None = None
+        self.total = self.p.new_zeros(()) if inner and self.const else None
 
     def room(self, rows: slice) -> Matrix:
         """Where dL/dC of these rows is to be written."""
-        size = (rows.stop - rows.start, len(self.q))
-        if self.buffer.numel() < size[0] * size[1]:
-            self.buffer = self.p.new_empty(size[0] * size[1])
-        self.written = self.buffer[: size[0] * size[1]].view(size)
+        count = rows.stop - rows.start
+        if self.buffer is None or len(self.buffer) < count:
+            self.buffer = self.p.new_empty(count, self.q.shape[0])
+        self.written = self.buffer if len(self.buffer) == count else self.buffer[:count]
         return self.written
 
     def take(self, rows: slice) -> None:
         """The rows are written."""
-        torch.mm(self.written, self.q, out=self.to_p[rows]).neg_()
+        self.to_p[rows].addmm_(self.written, self.q, beta=0, alpha=-1)
         self.to_q.addmm_(self.written.mT, self.p[rows], alpha=-1)
-        if self.const:
+        if self.total is not None:
             self.total += self.written.sum()
-
-    def scale(self, size: Tensor) -> None:
-        """All of it was ``size`` times too small."""
-        for part in (self.to_p, self.to_q, self.total):
-            part.mul_(size)
 
     def result(self) -> tuple[Tensor, ...]:
         """dL/dp and dL/dq."""
@@ -208,12 +219,18 @@ class FactorPull:
 
     def inner(self) -> Tensor:
         """``<dL/dC, C>``."""
-        return self.const * self.total + (self.p * self.to_p).sum()
+        own = (self.p * self.to_p).sum()
+        return own if self.total is None else own + self.const * self.total
+
+
+def rolled(x: Tensor, shift: int, dim: int = -1) -> Tensor:
+    """``x`` moved on by ``shift`` places, what leaves at the end coming in at the front."""
+    return x.roll(shift, dim) if shift else x
 
 
 def finite_cost(matrix: Cost) -> Cost:
     """The cost itself. Raises: ValueError where it holds NaN or inf."""
-    if torch.isfinite(matrix.detach().sum()):  # one quick passage; where it says no, large numbers may have done that
+    if sum_is_finite(matrix):
         return matrix
     bad = ~torch.isfinite(matrix.detach())
     if bad.any():

@@ -70,7 +70,7 @@ def through_steps(fbar: Rows, gbar: Cols, problem: Problem, states: list[HalfSte
             fbar = fbar - torch.cat([part @ y for _, part in blocks])
             gbar = torch.zeros_like(gbar)
     start = (fbar * states[0].f).sum() + (gbar * states[0].g).sum()
-    pull = problem.source.pulling()
+    pull = problem.source.pulling(inner=True)
     for rows, cost in problem.source.cost_blocks():
         slope = torch.zeros_like(cost, dtype=problem.wide)
         for weight, f, g, of_rows in spreads:
@@ -83,7 +83,7 @@ def through_steps(fbar: Rows, gbar: Cols, problem: Problem, states: list[HalfSte
 
 def of_total_mass(fbar: Rows, problem: Problem, last: HalfStep) -> Slopes:
     """``adjoint.of_total_mass``, by blocks."""
-    pull, share = problem.source.pulling(), fbar.sum(-1) / problem.total / problem.epsilon  # type: ignore[operator]
+    pull, share = problem.source.pulling(inner=True), fbar.sum(-1) / problem.total / problem.epsilon  # type: ignore[operator]
     for rows, part in plan_blocks(problem, last.f, last.g):
         pull.room(rows).copy_(part * share)
         pull.take(rows)
@@ -105,7 +105,7 @@ class KernelSums(torch.autograd.Function):
     def backward(ctx, bar: Rows):  # type: ignore[no-untyped-def]
         """To log v, to the inputs of the source, and to epsilon."""
         problem, eps = ctx.problem, ctx.problem.epsilon
-        pull, to_log_v = problem.source.pulling(), torch.zeros_like(ctx.g)
+        pull, to_log_v = problem.source.pulling(inner=True), torch.zeros_like(ctx.g)
         for rows, share in plan_blocks(problem, -eps * ctx.sums, ctx.g):
             part = share.mul_(bar[..., rows, None])
             to_log_v += part.sum(-2)

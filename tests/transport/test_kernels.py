@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import gca_playground as gca
 from gca_playground import EXACT, FREE, Bounded, Soft
-from gca_playground.transport import blocks, scaling, source, stream
+from gca_playground.transport import blocks, derivative, scaling, source, stream, way_back
 from gca_playground.transport.scaling import Scalings
 from tests.oracles.problems import law, randn, seeds
 
@@ -156,7 +156,9 @@ def test_no_number_is_looked_at_inside_the_loops():
     """The half-steps and their gradient never wait for the device: no item, tolist, bool or float of a tensor there."""
     looks = {"item", "tolist", "cpu", "numpy"}
     for module, names in (
-        (scaling, {"run", "back", "times", "add_times", "_Step", "_Slope", "_WayBack", "_gather", "_of_rank"}),
+        (scaling, {"run", "times", "add_times", "_Step"}),
+        (way_back, {"back", "_WayBack", "_weights", "_drift", "_of_rank"}),
+        (derivative, {"LogScalings", "LogDiagonal", "LogPlan"}),
         (blocks, {"KeptBlocks", "StreamedBlocks"}),
         (source, {"FactorPull", "MatrixPull"}),
         (stream, {"StreamedKernel", "plan_blocks", "through_steps"}),

@@ -31,13 +31,13 @@ class KL(Divergence):
             raise TypeError(f"mass must be True or False, got {self.mass!r}")
 
     def __call__(self, target: Goal | Matrix, plan: Plan, *, offset: float = 1.0, data: Any = None) -> Tensor:
-        """From the potentials: ``<T, log P> = <T 1, log u> + <T' 1, log v> - <T, C> / epsilon``."""
+        """From ``<T, log P>``, which needs no matrix where T is pairs."""
         goal = as_goal(target)
-        spent = goal.spent(plan) / plan.temperature  # first: its gradient then waits for the larger one
-        value = goal.self_information(plan) - goal.fitted(plan) + spent
+        own = goal.self_information(plan)
         if self.mass:
-            value = value - goal.mass(plan) + (mass_of(plan) if plan.fixed_mass is None else plan.fixed_mass)
-        return (value / plan.problem.shape[-2]).to(plan.problem.dtype)
+            mass = plan.fixed_mass
+            own = own - goal.mass(plan) + (mass_of(plan) if mass is None else mass)
+        return ((own - goal.seen(plan)) / plan.problem.shape[-2]).to(plan.problem.dtype)
 
 
 @dataclass(frozen=True)
