@@ -121,6 +121,19 @@ def open_notebook(page: Any, server: Server, name: str) -> None:
         raise RuntimeError("\n".join(errors))
 
 
+@contextmanager
+def notebook_page(browser: Any, server: Server, name: str, *cells: str, width: int, height: int) -> Iterator[Any]:
+    """A notebook of these cells, run, on a page of this size that leaves no JavaScript error uncaught."""
+    context = browser.new_context(viewport={"width": width, "height": height})
+    context.set_default_timeout(60_000)
+    page, errors = context.new_page(), list[str]()
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    open_notebook(page, server, server.write(name, *cells))
+    yield page
+    context.close()
+    assert not errors, errors
+
+
 def run(page: Any, command: str, **arguments: Any) -> None:
     """One of JupyterLab's own commands, as its menus run them, to its end."""
     page.evaluate(RUN, [command, arguments, PATIENCE])

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser.jupyter import Server, open_notebook
+from tests.browser.jupyter import Server, notebook_page
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -17,17 +17,11 @@ STATE = '{"loss": "square", "kappa": [0.5, 0.5]}'
 @pytest.fixture(scope="module")
 def lab(browser: Any, jupyter: Server) -> Iterator[Any]:
     """The lab on its page; no uncaught JavaScript error."""
-    context = browser.new_context(viewport={"width": 1280, "height": 1400})
-    page, errors = context.new_page(), []
-    page.set_default_timeout(60_000)
-    page.on("pageerror", lambda error: errors.append(str(error)))
     code = f"import gca_playground as gca\ngca.GaussianLab(state={STATE})"
-    open_notebook(page, jupyter, jupyter.write("gaussian.ipynb", code))
-    lab = page.locator(".gca-lab")
-    lab.locator(".gca-curves .js-plotly-plot .points > .point").first.wait_for()
-    yield lab
-    context.close()
-    assert not errors, errors
+    with notebook_page(browser, jupyter, "gaussian.ipynb", code, width=1280, height=1400) as page:
+        lab = page.locator(".gca-lab")
+        lab.locator(".gca-curves .js-plotly-plot .points > .point").first.wait_for()
+        yield lab
 
 
 def formula_says(lab: Any, words: str) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.browser.canvas import pixels
-from tests.browser.jupyter import Server, open_notebook
+from tests.browser.jupyter import Server, notebook_page
 from tests.browser.kernel import ask, comes_to, execute
 
 sync_api = pytest.importorskip("playwright.sync_api")
@@ -35,17 +35,9 @@ COUNT = """() => {
 @pytest.fixture(scope="module")
 def page(browser: Any, jupyter: Server) -> Iterator[Any]:
     """A notebook with the lab, opened once; no uncaught JavaScript error."""
-    jupyter.write("training.ipynb", *CELLS)
-    context = browser.new_context(viewport={"width": 1240, "height": 1500})
-    context.set_default_timeout(20_000)
-    page = context.new_page()
-    errors: list[str] = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    open_notebook(page, jupyter, "training.ipynb")
-    page.wait_for_function(f"() => ({DRAWN})().length === 2 && ({DRAWN})().every((points) => points.length > 50)")
-    yield page
-    context.close()
-    assert not errors, errors
+    with notebook_page(browser, jupyter, "training.ipynb", *CELLS, width=1240, height=1500) as page:
+        page.wait_for_function(f"() => ({DRAWN})().length === 2 && ({DRAWN})().every((points) => points.length > 50)")
+        yield page
 
 
 def press(page: Any, name: str) -> None:
@@ -86,6 +78,24 @@ def test_it_plays_answers_and_stops(page: Any) -> None:
     gaps = np.diff(page.evaluate("() => window.drawings"))
     print(f"first drawing after {first:.2f} s, a drawing every {np.median(gaps):.0f} ms, {steps} steps")
     assert np.median(gaps) < 500
+
+
+def test_a_loss_brings_its_own_sliders(page: Any) -> None:
+    loss, robustness = page.get_by_label("loss").first, page.get_by_role("slider", name="robustness q")
+    assert robustness.count() == 0
+    press(page, "play")
+    loss.select_option("rince")
+    robustness.wait_for()
+    assert page.get_by_role("slider", name="density weight λ").count() == robustness.count() == 1  # not at the right
+    robustness.press("PageUp")
+    said = robustness.get_attribute("aria-valuetext")
+    page.locator(".gca-card-0 .gca-formula").get_by_text(f"q = {said}, λ = 0.01").wait_for()
+    before = page.evaluate(STEP)
+    page.wait_for_function(f"(before) => ({STEP})() > before", arg=before)
+    assert float(said) == ask(page, "lab.run.sessions[0].loss.alignment.divergence.q") > 0.5
+    loss.select_option("infonce")
+    robustness.wait_for(state="hidden")
+    pause(page)
 
 
 def test_a_slider_is_dragged_while_it_plays(page: Any) -> None:

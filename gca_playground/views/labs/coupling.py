@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from typing import Any
 
 from gca_playground.learning import datasets
 from gca_playground.views.labs import words
-from gca_playground.views.labs.address import link
 from gca_playground.views.labs.coupling_page import CouplingPage
-from gca_playground.views.labs.knobs import Knob
 from gca_playground.views.labs.lab import opened_at_the_end
 from gca_playground.views.labs.presets import PRESETS, START
 from gca_playground.views.labs.scene import (
@@ -77,16 +74,6 @@ class CouplingLab(CouplingPage):
         """
         return cls(z, w, labels=labels, labels_w=labels_w, state=state)
 
-    @property
-    def state(self) -> dict[str, Any]:
-        """The data, the knobs and the view as JSON; assigning one moves the lab, or raises and leaves it as it is."""
-        return self._state.to_dict()
-
-    @state.setter
-    def state(self, values: object) -> None:
-        with self.guard.lock:
-            self._go(State.from_dict(values))
-
     def change(self, **knobs: Any) -> None:
         """Move some knobs of ``lab.scene.alignment``, as the sliders do. Raises: ValueError, with near names."""
         with self.guard.lock:
@@ -96,10 +83,15 @@ class CouplingLab(CouplingPage):
         """A plain script that computes the same plan and draws it."""
         return script(self._state)
 
+    @property
+    def _now(self) -> State:
+        return self._state
+
+    def _read(self, values: object) -> State:
+        return State.from_dict(values)
+
     def _connect(self) -> None:
-        self._show_controls()
-        for knob in self.knobs.values():
-            knob.control.observe(self.guard(lambda change, knob=knob: self._turned(knob, change["new"])), "value")
+        self._listen()
         self.player.on_tick(self.guard(lambda tick: self._take_step()))
         self.buttons["step"].on_click(self.guard(lambda _: self._take_step()))
         self.buttons["reset"].on_click(self.guard(lambda _: self._reset()))
@@ -109,19 +101,9 @@ class CouplingLab(CouplingPage):
             start = State(preset.choice, preset.alignment)
             self.buttons[preset.name].on_click(self.guard(lambda _, start=start: self._restart(start)))
         self.matrix.observe(self.guard(lambda change: self._point_at(*change["new"])), "hover")
-        self.theme.observe(self.guard(lambda change: self._dress()), "dark")
         self.clouds.on_point(self.guard(self._light))
 
     # What a user does -----------------------------------------------------------------------------------------------
-
-    def _turned(self, knob: Knob, value: Any) -> None:
-        if self._quiet:
-            return
-        try:
-            self._go(knob.write(self._state, value))
-        except Exception:
-            self._show_controls()  # the knob goes back to what holds
-            raise
 
     def _take_step(self) -> None:
         """One half-step more; from the end (or the limit) back to the start."""
@@ -160,8 +142,9 @@ class CouplingLab(CouplingPage):
         new_data = state.choice != self._state.choice
         cloud = self._cloud(state.choice) if new_data else self.scene.cloud
         scene = make_scene(cloud, state.alignment, self.scene)
+        scene.loss  # noqa: B018  (what it raises must come before anything is drawn)
         if state.view == "gradient":
-            scene.gradient  # noqa: B018  (what it raises must come before anything is drawn)
+            scene.gradient  # noqa: B018  (as must this)
         self._state, self.scene = state, scene
         if new_data:
             self._draw_cloud()
@@ -171,7 +154,7 @@ class CouplingLab(CouplingPage):
     def _first_state(self, values: object) -> State:
         if values is not None:
             return State.from_dict(values)
-        choice = START.choice if self._own is None else Choice(name=OWN, n=len(self._own[0]))
+        choice = START.choice if self._own is None else Choice(name=OWN)
         return State(choice, START.alignment)
 
     def _cloud(self, choice: Choice) -> Cloud:
@@ -198,9 +181,7 @@ class CouplingLab(CouplingPage):
         self.pill.value = f'<span title="{meaning}">{here}</span>'
         self.numbers.value = words.table(words.readouts(scene))
         self.look.value = self._look_for()
-        self.copy_code.text, self.copy_state.text = self.code(), json.dumps(self.state)
-        if self.copy_link:
-            self.copy_link.text = link(self.state)
+        self._tell_copies()
         self.export.name = f"coupling-{self._state.choice.name}"
         self.export.choices = words.exports(self._state.view)
         self._show_controls()

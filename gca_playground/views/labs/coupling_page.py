@@ -8,14 +8,14 @@ import ipywidgets as widgets
 import numpy as np
 
 from gca_playground.views import figures
-from gca_playground.views.controls import CopyButton, Player
+from gca_playground.views.controls import Player
 from gca_playground.views.export import ExportButton
 from gca_playground.views.labs import words
-from gca_playground.views.labs.address import served_by_voila
-from gca_playground.views.labs.knobs import data_knobs, family_knobs, loss_knobs, view_knob
+from gca_playground.views.labs.knobs import data_knobs, family_knobs, loss_knobs, robust_knobs, view_knob
 from gca_playground.views.labs.lab import Lab, box, text
 from gca_playground.views.labs.pictures import CloudPicture, CurvePicture
 from gca_playground.views.labs.presets import Preset
+from gca_playground.views.labs.robust import PARAMETERS
 from gca_playground.views.labs.scene import MOST_POINTS, OWN, Scene
 from gca_playground.views.labs.state import State
 from gca_playground.views.labs.table import as_csv
@@ -38,18 +38,16 @@ class CouplingPage(Lab):
         self.clouds, self.curves = CloudPicture(self.scene), CurvePicture(self.scene)
         self.look, self.numbers, self.told = text("hint"), text("numbers-table"), text("told")
         self.player = Player(interval_ms=350, description="take half-steps, one after the other")
-        self.copy_code = CopyButton(text_label="copy code", description="a script that computes this picture")
-        self.copy_state = CopyButton(
-            text_label="copy state", description="the state as JSON, for CouplingLab.from_state"
-        )
-        self.copy_link = self._make_link()
+        self._make_copies("a script that computes this picture", own=self._own is not None)
         self.export = ExportButton(
             words.exports(self._state.view),
             on_csv=lambda: as_csv(self.scene),
             guard=self.guard,
             description="save this picture, or the data, as a file",
         )
-        self.knobs = data_knobs(OWN if self._own else None) | loss_knobs() | family_knobs() | view_knob()
+        self.knobs = (
+            data_knobs(OWN if self._own else None) | loss_knobs() | family_knobs() | robust_knobs() | view_knob()
+        )
         self.buttons = self._make_buttons()
         self.fill(
             box("header", self.title, self.formula, self.pill),
@@ -63,12 +61,6 @@ class CouplingPage(Lab):
                 self._number_panel(),
             ),
         )
-
-    def _make_link(self) -> CopyButton | None:
-        """Where an address opens a lab; no address carries your own embeddings."""
-        if self._own or not served_by_voila():
-            return None
-        return CopyButton(text_label="copy link", as_link=True, description="the address of this picture")
 
     def _make_buttons(self) -> dict[str, widgets.Button]:
         titles = {"step": "½ step", "reset": "reset", "new seed": "new seed"}
@@ -95,7 +87,7 @@ class CouplingPage(Lab):
         return box(
             "controls",
             text("section", "the family"),
-            *(control[name] for name in ("loss", "epsilon", "rows", "cols", "steps", "total", "target")),
+            *(control[name] for name in ("loss", "epsilon", "rows", "cols", "steps", "total", *PARAMETERS, "target")),
             box("buttons", self.player, *actions),
             *presets,
             text("section", "data"),
@@ -118,8 +110,7 @@ class CouplingPage(Lab):
         return box("curves", text("section", head), self.curves.widget)
 
     def _number_panel(self) -> widgets.Box:
-        copies = box("buttons", self.copy_code, self.copy_state, *([self.copy_link] if self.copy_link else []))
-        return box("numbers", text("section", "numbers"), self.numbers, copies, self.export)
+        return box("numbers", text("section", "numbers"), self.numbers, box("buttons", *self.copies), self.export)
 
     # A scene on the page ----------------------------------------------------------------------------------------------
 
@@ -161,11 +152,3 @@ class CouplingPage(Lab):
         """What the pointer is on in the clouds, lit in the matrix and said in words."""
         self.matrix.highlight = (row, col)
         self._point_at(row, col)
-
-    def _show_controls(self) -> None:
-        """Set every control to the state without taking that for a user's move."""
-        with self._silence():
-            for knob in self.knobs.values():
-                knob.show(self._state)
-            for name in ("rows", "cols", "steps"):
-                self.knobs[name].control.disabled = self._state.alignment.total

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from gca_playground.views.labs import crossmodal_flows as flows
 from gca_playground.views.labs import crossmodal_scene as digits
 from gca_playground.views.labs import crossmodal_words as words
-from gca_playground.views.labs.address import link
 from gca_playground.views.labs.crossmodal_page import DigitPage, DrifterPage, Frame, Page
 from gca_playground.views.labs.crossmodal_presets import PRESETS, START
 from gca_playground.views.labs.crossmodal_state import BLANK, State, inked, is_ink, to_drawing
-from gca_playground.views.labs.knobs import Knob
 from gca_playground.views.labs.lab import Lab, opened_at_the_end
 
 Scene = digits.Scene | flows.Scene
@@ -37,7 +34,8 @@ class CrossmodalLab(Lab):
         with opened_at_the_end():
             super().__init__()
             self.scene, self._quiet, self._erasing = scene, False, False
-            self.frame = Frame(self.guard, lambda: words.as_csv(self.scene))
+            self._make_copies("a script that computes these numbers")
+            self.frame = Frame(self.guard, lambda: words.as_csv(self.scene), self.copies)
             self.digit_page = DigitPage(scene if isinstance(scene, digits.Scene) else None)
             self.drifter_page = DrifterPage(scene if isinstance(scene, flows.Scene) else None)
             self.knobs = self.frame.knobs | self.digit_page.knobs | self.drifter_page.knobs
@@ -49,16 +47,6 @@ class CrossmodalLab(Lab):
     def from_state(cls, state: object) -> CrossmodalLab:
         """The lab in a state that ``lab.state`` gave. Raises: TypeError, ValueError that name what is wrong with it."""
         return cls(state=state)
-
-    @property
-    def state(self) -> dict[str, Any]:
-        """Everything that decides the picture, as JSON; assigning moves the lab, or raises and leaves it as it is."""
-        return self.scene.state.to_dict()
-
-    @state.setter
-    def state(self, values: object) -> None:
-        with self.guard.lock:
-            self._go(State.from_dict(values))
 
     def change(self, **knobs: Any) -> None:
         """Move some fields of the state, as the controls do; another loss takes its weights and no half-step along.
@@ -86,10 +74,15 @@ class CrossmodalLab(Lab):
 
     # What a user does -----------------------------------------------------------------------------------------------
 
+    @property
+    def _now(self) -> State:
+        return self.scene.state
+
+    def _read(self, values: object) -> State:
+        return State.from_dict(values)
+
     def _connect(self) -> None:
-        self._show_controls()
-        for knob in self.knobs.values():
-            knob.control.observe(self.guard(lambda change, knob=knob: self._turned(knob, change["new"])), "value")
+        self._listen()
         click = {preset.name: preset.state for preset in PRESETS} | {"reset": START.state}
         for name, state in click.items():
             self.frame.buttons[name].on_click(self.guard(lambda _, state=state: self._go(state)))
@@ -97,17 +90,6 @@ class CrossmodalLab(Lab):
         self.digit_page.clear.on_click(self.guard(lambda _: self._move(drawing=BLANK)))
         self.digit_page.heaviest.on_pick(self.guard(self._pick))
         self.digit_page.sketch.on_paint(self.guard(self._stroke))
-        self.theme.observe(self.guard(lambda change: self._dress()), "dark")
-
-    def _turned(self, knob: Knob, value: Any) -> None:
-        if self._quiet:
-            return
-        try:
-            state = knob.write(self.scene.state, value)
-        except ValueError:
-            self._show_controls()
-            raise
-        self._go(state)
 
     def _move(self, **changes: Any) -> None:
         self._go(self.scene.state.change(**changes))
@@ -140,7 +122,6 @@ class CrossmodalLab(Lab):
             self.scene = _scene(state)
         finally:
             self.frame.tell_training(self.scene)
-            self._show_controls()
         self._draw()
         self.guard.clear()
 
@@ -151,20 +132,12 @@ class CrossmodalLab(Lab):
         self.frame.show(page, scene)
         hint = words.hint(scene) if isinstance(scene, digits.Scene) else words.flow_hint(scene)
         self.frame.look.value = next((p.look_for for p in PRESETS if p.state == scene.state), hint)
-        self.frame.copy_code.text, self.frame.copy_state.text = self.code(), json.dumps(self.state)
-        if self.frame.copy_link:
-            self.frame.copy_link.text = link(self.state)
+        self._tell_copies()
         self._show_controls()
 
     def _dress(self) -> None:
         for page in (self.digit_page, self.drifter_page):
             page.dress(dark=self.theme.dark)
-
-    def _show_controls(self) -> None:
-        """Set every control to the state without taking that for a user's move."""
-        with self._silence():
-            for knob in self.knobs.values():
-                knob.show(self.scene.state)
 
 
 def _scene(state: State) -> Scene:

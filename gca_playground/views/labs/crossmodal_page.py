@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import ipywidgets as widgets
@@ -13,7 +13,6 @@ from gca_playground.views.gallery import Gallery
 from gca_playground.views.guard import Guard
 from gca_playground.views.labs import crossmodal_flows as flows
 from gca_playground.views.labs import crossmodal_words as words
-from gca_playground.views.labs.address import served_by_voila
 from gca_playground.views.labs.crossmodal_knobs import digit_knobs, drifter_knobs, tab_knob
 from gca_playground.views.labs.crossmodal_pictures import FlowPicture, LabelPicture, RecallPicture, WeightPicture
 from gca_playground.views.labs.crossmodal_presets import PRESETS
@@ -29,22 +28,14 @@ LINEAR = 2.5
 class Frame:
     """The header, the line of words, the buttons and the grid in which a tab's panels stand."""
 
-    def __init__(self, guard: Guard, on_csv: Callable[[], str]) -> None:
+    def __init__(self, guard: Guard, on_csv: Callable[[], str], copies: Sequence[CopyButton]) -> None:
         self.title, self.formula, self.pill = text("title", "Crossmodal"), text("formula"), text("pill")
         self.look, self.busy = text("hint"), text("told")
         self.knobs = tab_knob()
         tips = {"new seed": "train from other first weights", "reset": "back to the first picture"}
         tips |= {preset.name: preset.look_for for preset in PRESETS}
         self.buttons = {name: widgets.Button(description=name, tooltip=tip) for name, tip in tips.items()}
-        self.copy_code = CopyButton(text_label="copy code", description="a script that computes these numbers")
-        self.copy_state = CopyButton(
-            text_label="copy state", description="the state as JSON, for CrossmodalLab.from_state"
-        )
-        self.copy_link = (
-            CopyButton(text_label="copy link", as_link=True, description="the address of this picture")
-            if served_by_voila()
-            else None
-        )
+        self.copies = box("buttons", *copies)
         self.export = ExportButton(
             words.EXPORTS["digits"],
             on_csv=on_csv,
@@ -86,8 +77,7 @@ class Frame:
         )
 
     def _end(self, page: Page) -> widgets.Box:
-        copies = [self.copy_code, self.copy_state, *([self.copy_link] if self.copy_link else [])]
-        return box("numbers", text("section", page.table_head), page.table, box("buttons", *copies), self.export)
+        return box("numbers", text("section", page.table_head), page.table, self.copies, self.export)
 
 
 class Page:

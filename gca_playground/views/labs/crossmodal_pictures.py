@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import plotly.graph_objects as go
@@ -12,43 +12,11 @@ from gca_playground.views.figures import Segments
 from gca_playground.views.labs import crossmodal_flows as flows
 from gca_playground.views.labs.crossmodal_scene import Scene, digits
 from gca_playground.views.labs.crossmodal_state import CLASSES, IMAGES
-from gca_playground.views.labs.pictures import alive, move
-from gca_playground.views.theme import DARK, LIGHT
+from gca_playground.views.labs.pictures import Picture, move, moving_line
 
 FLOOR = 1e-4
 """Weights below this one are not drawn."""
 NOTHING = Segments(np.zeros(0), np.zeros(0))
-
-
-class Picture:
-    """A figure whose lines move; ``widget`` is a plain figure while it is made."""
-
-    height = 200
-    margin: ClassVar[dict[str, int]] = figures.CURVE_MARGIN
-    tints: ClassVar[tuple[str, ...]] = ()
-    """The names of the colours of all traces."""
-
-    def __init__(self, figure: go.Figure, scene: Any) -> None:
-        self.widget: Any = figure.update_layout(height=self.height, autosize=True, hovermode="closest")
-        self.show(scene)
-        self.dress(dark=False)
-        self.widget = alive(figure)
-
-    def lines(self, scene: Any) -> list[Segments]:
-        """The coordinates of all traces, in their order."""
-        raise NotImplementedError
-
-    def show(self, scene: Any) -> None:
-        """Another scene on the same axes."""
-        move(self.widget, dict(enumerate(self.lines(scene))))
-
-    def dress(self, *, dark: bool) -> None:
-        """The colours of a theme."""
-        palette = DARK if dark else LIGHT
-        with self.widget.batch_update():
-            figures.dress(self.widget, dark=dark, margin=self.margin)
-            for trace, tint in zip(self.widget.data, self.tints, strict=True):
-                trace.line.color = palette[tint]
 
 
 class WeightPicture(Picture):
@@ -61,7 +29,7 @@ class WeightPicture(Picture):
     def __init__(self, scene: Scene) -> None:
         self._order = digits("test").labels.argsort(stable=True).numpy()
         labels = digits("test").labels.numpy()[self._order]
-        figure = go.Figure([_line(1.6), _line(1.6), _line(1.2, "dash")])
+        figure = go.Figure([moving_line(1.6), moving_line(1.6), moving_line(1.2, "dash")])
         centres = [float(np.flatnonzero(labels == k).mean()) for k in range(CLASSES)]
         figure.update_xaxes(range=[-4, IMAGES + 3], tickvals=centres, ticktext=[str(k) for k in range(CLASSES)])
         title = {"text": "test images, by their class (dashed: all of the label alike)", "standoff": 3}
@@ -88,7 +56,7 @@ class LabelPicture(Picture):
     margin: ClassVar[dict[str, int]] = {"l": 24, "r": 10, "t": 6, "b": 34}
 
     def __init__(self, scene: Scene) -> None:
-        figure = go.Figure([_line(13), _line(13)])
+        figure = go.Figure([moving_line(13), moving_line(13)])
         figure.update_xaxes(range=[0, 1], tickvals=[0, 0.5, 1], fixedrange=True)
         figure.update_xaxes(title={"text": "probability of the label", "standoff": 3})
         ticks = {"tickvals": list(range(CLASSES)), "ticktext": [str(k) for k in range(CLASSES)], "showgrid": False}
@@ -112,7 +80,7 @@ class RecallPicture(Picture):
     tints = ("rows", "cols", "muted")
 
     def __init__(self, scene: flows.Scene) -> None:
-        figure = go.Figure([_line(2.6), _line(2.6, "dash"), _line(1.2, "dot")])
+        figure = go.Figure([moving_line(2.6), moving_line(2.6, "dash"), moving_line(1.2, "dot")])
         figure.update_xaxes(range=[0.5, flows.MOST_K + 0.5], tickvals=[1, 5, 10, 15, 20], fixedrange=True)
         figure.update_xaxes(title={"text": "k answers of 500", "standoff": 3})
         figure.update_yaxes(range=[0, 1.02], tickvals=[0, 0.25, 0.5, 0.75, 1], fixedrange=True)
@@ -158,11 +126,6 @@ class FlowPicture(Picture):
         ranked = [f"{place}.{' ✓' if k == scene.state.path else ''}" for place, k in enumerate(scene.answers, 1)]
         told = [f"{name} error {error:.2f}" for name, error in zip(["mean,", *ranked], scene.errors, strict=True)]
         return ["<b>the true flow</b>", *told]
-
-
-def _line(width: float, dash: str = "solid") -> go.Scatter:
-    style = {"width": width, "dash": dash, "simplify": False}
-    return go.Scatter(mode="lines", line=style, hoverinfo="skip", x=[], y=[])
 
 
 def _sticks(x: np.ndarray, y: np.ndarray, low: float) -> Segments:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gca_playground._boundary import as_count, is_number, near
+from gca_playground._boundary import is_number
 from gca_playground.learning.crossmodal import DIRECTIONS
 from gca_playground.learning.drifters import STARTS
 from gca_playground.learning.experiments import lagrangian
+from gca_playground.views.labs.common_state import Check, checked, counted, flag, named, written
 
 TABS = ("digits", "drifters")
 LOSSES = {
@@ -65,24 +65,16 @@ class State:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON."""
-        values = dataclasses.asdict(self)
-        return {"lab": "crossmodal"} | {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
+        return written(self, lab="crossmodal")
 
     @classmethod
     def from_dict(cls, values: object) -> State:
         """Read back; what is left out takes its first value. Raises: TypeError, ValueError that name what is wrong."""
-        if not isinstance(values, dict):
-            raise TypeError(f"a state is a dict, got {type(values).__name__}")
-        known = ("lab", *(field.name for field in dataclasses.fields(cls)))
-        unknown = [key for key in values if key not in known]
-        if unknown:
-            raise ValueError(near(unknown[0], known, what="part of the state"))
-        if values.get("lab", "crossmodal") != "crossmodal":
-            raise ValueError(f"this is the state of the {values['lab']!r} lab, not of the crossmodal lab")
-        state = cls(**{name: _CHECKS[name](value) for name, value in values.items() if name != "lab"})
-        if "weights" in values and state.weights != tuple(values["weights"]):
+        given = checked(values, _CHECKS, lab="crossmodal")
+        state = cls(**given)
+        if "weights" in given and state.weights != given["weights"]:
             told = f"weights belong to the loss 'weighted'; {state.loss!r} has {state.weights}"
-            raise ValueError(f"{told}, got {values['weights']!r}")
+            raise ValueError(f"{told}, got {given['weights']}")
         return state
 
     def change(self, **changes: Any) -> State:
@@ -153,7 +145,7 @@ def _weights(value: Any) -> Pair:
 def _half_steps(value: Any) -> tuple[str, ...]:
     if not isinstance(value, list | tuple):
         raise TypeError(f"half_steps must be a list of directions, got {value!r}")
-    return tuple(_named(DIRECTIONS, "direction")(way) for way in value)
+    return tuple(named(DIRECTIONS, "direction")(way) for way in value)
 
 
 def _drawing(value: Any) -> str:
@@ -162,48 +154,23 @@ def _drawing(value: Any) -> str:
     return value
 
 
-def _named(names: Any, what: str) -> Callable[[Any], Any]:
-    def read(value: Any) -> str:
-        if not isinstance(value, str) or value not in names:
-            raise ValueError(near(value, names, what=what))
-        return value
-
-    return read
-
-
-def _counted(name: str, least: int, most: float = math.inf) -> Callable[[Any], Any]:
-    def read(value: Any) -> int:
-        count = as_count(value, name=name, least=least)
-        if count > most:
-            raise ValueError(f"{name} must be <= {most}, got {value!r}")
-        return count
-
-    return read
-
-
 def _tracers(value: Any) -> int:
     if value not in (1, len(STARTS)) or isinstance(value, bool):
         raise ValueError(f"tracers must be 1 or {len(STARTS)}, got {value!r}")
     return int(value)
 
 
-def _flag(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise TypeError(f"prior must be true or false, got {value!r}")
-    return value
-
-
-_CHECKS: dict[str, Callable[[Any], Any]] = {
-    "tab": _named(TABS, "tab"),
-    "loss": _named(LOSSES, "loss"),
+_CHECKS: dict[str, Check] = {
+    "tab": named(TABS, "tab"),
+    "loss": named(LOSSES, "loss"),
     "weights": _weights,
-    "label": _counted("label", 0, CLASSES - 1),
-    "image": _counted("image", 0, IMAGES - 1),
+    "label": counted("label", 0, CLASSES - 1),
+    "image": counted("image", 0, IMAGES - 1),
     "drawing": _drawing,
     "half_steps": _half_steps,
-    "tilting": _named(TILTINGS, "tilting"),
+    "tilting": named(TILTINGS, "tilting"),
     "tracers": _tracers,
-    "path": _counted("path", 0, PATHS - 1),
-    "prior": _flag,
-    "seed": _counted("seed", 0),
+    "path": counted("path", 0, PATHS - 1),
+    "prior": flag("prior"),
+    "seed": counted("seed", 0),
 }

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import ipywidgets as widgets
 
-from gca_playground.views.controls import CopyButton
 from gca_playground.views.export import ExportButton
 from gca_playground.views.labs import gaussian_words as words
-from gca_playground.views.labs.address import link, served_by_voila
 from gca_playground.views.labs.gaussian_knobs import learning_knobs, problem_knobs, square_knobs
-from gca_playground.views.labs.gaussian_pictures import EllipsePicture, Picture, SidePicture, SquarePicture
+from gca_playground.views.labs.gaussian_pictures import EllipsePicture, SidePicture, SquarePicture
 from gca_playground.views.labs.gaussian_presets import PRESETS, START
 from gca_playground.views.labs.gaussian_scene import make_scene
 from gca_playground.views.labs.gaussian_state import Pair, State, script
-from gca_playground.views.labs.knobs import Knob
 from gca_playground.views.labs.lab import Lab, box, opened_at_the_end, text
+from gca_playground.views.labs.pictures import Picture
 
 
 class GaussianLab(Lab):
@@ -46,16 +43,6 @@ class GaussianLab(Lab):
     def from_state(cls, state: object) -> GaussianLab:
         """The lab in a state that ``lab.state`` gave. Raises: TypeError, ValueError that name what is wrong with it."""
         return cls(state=state)
-
-    @property
-    def state(self) -> dict[str, Any]:
-        """Everything that decides the picture, as JSON; assigning moves the lab, or raises and leaves it as it is."""
-        return self.scene.state.to_dict()
-
-    @state.setter
-    def state(self, values: object) -> None:
-        with self.guard.lock:
-            self._go(State.from_dict(values))
 
     def change(self, **knobs: Any) -> None:
         """Move some fields of the state, as the controls do. Raises: TypeError, ValueError, with near names."""
@@ -88,15 +75,7 @@ class GaussianLab(Lab):
         self.square = SquarePicture(self.scene)
         self.knobs = problem_knobs() | square_knobs() | learning_knobs()
         self.buttons = self._make_buttons()
-        self.copy_code = CopyButton(text_label="copy code", description="a script that computes this model")
-        self.copy_state = CopyButton(
-            text_label="copy state", description="the state as JSON, for GaussianLab.from_state"
-        )
-        self.copy_link = (
-            CopyButton(text_label="copy link", as_link=True, description="the address of this picture")
-            if served_by_voila()
-            else None
-        )
+        self._make_copies("a script that computes this model")
         self.export = ExportButton(
             words.EXPORTS,
             on_csv=lambda: words.as_csv(self.scene),
@@ -138,8 +117,8 @@ class GaussianLab(Lab):
             "matrix", box("line", text("section", words.HEAD), self.knobs["pair"].control), self.ellipses.widget
         )
         sides = box("clouds", text("section", "the conditionals, and the batch"), self.sides.widget, self.told)
-        copies = box("buttons", self.copy_code, self.copy_state, *([self.copy_link] if self.copy_link else []))
-        return ellipses, sides, box("curves", self.place_head, self.square.widget, copies, self.export)
+        square = box("curves", self.place_head, self.square.widget, box("buttons", *self.copies), self.export)
+        return ellipses, sides, square
 
     def _number_panel(self) -> widgets.Box:
         return box(
@@ -150,22 +129,22 @@ class GaussianLab(Lab):
             self.scores,
         )
 
+    @property
+    def _now(self) -> State:
+        return self.scene.state
+
+    def _read(self, values: object) -> State:
+        return State.from_dict(values)
+
     def _connect(self) -> None:
-        self._show_controls()
-        for knob in self.knobs.values():
-            knob.control.observe(self.guard(lambda change, knob=knob: self._turned(knob, change["new"])), "value")
+        self._listen()
         self.buttons["learn"].on_click(self.guard(lambda _: self._learn()))
         self.buttons["reset"].on_click(self.guard(lambda _: self._go(START.state)))
         for preset in PRESETS:
             self.buttons[preset.name].on_click(self.guard(lambda _, state=preset.state: self._go(state)))
         self.square.on_walk(self.guard(self._walk))
-        self.theme.observe(self.guard(lambda change: self._dress()), "dark")
 
     # What a user does -----------------------------------------------------------------------------------------------
-
-    def _turned(self, knob: Knob, value: Any) -> None:
-        if not self._quiet:
-            self._go(knob.write(self.scene.state, value))
 
     def _walk(self, kappa: Pair) -> None:
         self._go(self.scene.state.walk(kappa))
@@ -178,10 +157,7 @@ class GaussianLab(Lab):
 
     def _go(self, state: State) -> None:
         """Compute first, draw after: an error leaves everything as it was."""
-        try:
-            self.scene = make_scene(state, self.scene)
-        finally:
-            self._show_controls()
+        self.scene = make_scene(state, self.scene)
         self._draw()
         self.guard.clear()
 
@@ -199,20 +175,9 @@ class GaussianLab(Lab):
         self.look.value = next((p.look_for for p in PRESETS if p.state == scene.state), words.hint(scene))
         self.laws.value, self.scores.value = words.laws_table(scene), words.scores_table(scene)
         self.told.value, self.place_head.value = words.learned_words(scene), words.place_words(scene.state)
-        self.copy_code.text, self.copy_state.text = self.code(), json.dumps(self.state)
-        if self.copy_link:
-            self.copy_link.text = link(self.state)
+        self._tell_copies()
         self._show_controls()
 
     def _dress(self) -> None:
         for picture in self._pictures:
             picture.dress(dark=self.theme.dark)
-
-    def _show_controls(self) -> None:
-        """Set every control to the state without taking that for a user's move."""
-        with self._silence():
-            for knob in self.knobs.values():
-                knob.show(self.scene.state)
-        single = len(self.scene.state.sigma) == 1
-        for name in ("rank", "pair"):
-            self.knobs[name].control.disabled = single

@@ -38,6 +38,7 @@ def problem_knobs() -> dict[str, Knob]:
             Slider(label="rank of the encoders", stops=[(1, "1"), (2, "2")], colour="neutral"),
             _field("rank"),
             _writes("rank"),
+            blocked=_one_dimension,
         ),
         "tilting": Knob(widgets.Dropdown(options=SCORES, description="score"), _field("tilting"), _writes("tilting")),
         "loss": Knob(
@@ -72,8 +73,17 @@ def learning_knobs() -> dict[str, Knob]:
         "batch": Knob(
             Slider(label="pairs in a batch", stops=BATCHES, colour="neutral"), _field("batch"), _writes("batch")
         ),
-        "pair": Knob(widgets.ToggleButtons(options=[("pair 1", 1), ("pair 2", 2)]), _field("pair"), _writes("pair")),
+        "pair": Knob(
+            widgets.ToggleButtons(options=[("pair 1", 1), ("pair 2", 2)]),
+            _field("pair"),
+            _writes("pair"),
+            blocked=_one_dimension,
+        ),
     }
+
+
+def _one_dimension(state: Any) -> bool:
+    return len(state.sigma) == 1
 
 
 def _field(name: str) -> Callable[[Any], Any]:

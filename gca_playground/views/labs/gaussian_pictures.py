@@ -10,13 +10,11 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from gca_playground.views import figures
 from gca_playground.views.figures import Segments
 from gca_playground.views.gaussian_figures import LEARNED, MODEL, NOTHING, density, ellipse, mean_lines
 from gca_playground.views.labs.gaussian_scene import Scene, conditionals, corner_kl, joint_of
 from gca_playground.views.labs.gaussian_state import MOST_BATCH, Pair
-from gca_playground.views.labs.pictures import alive, move
-from gca_playground.views.theme import DARK, LIGHT
+from gca_playground.views.labs.pictures import Picture, moving_line
 
 REACH = 3.0
 """The ellipses' axes end here, in the units of the data: every model of the lab fits in."""
@@ -34,48 +32,6 @@ _GRID = np.array([(kappa_u, kappa_v) for kappa_v in STOPS for kappa_u in STOPS])
 _X = np.linspace(-3.6, 3.6, 181)
 
 
-class Picture:
-    """A figure whose traces move; ``widget`` is a plain figure while it is made."""
-
-    height = 300
-    margin: ClassVar[dict[str, int]] = figures.MARGIN
-
-    def __init__(self, figure: go.Figure, scene: Scene) -> None:
-        self.widget: Any = figure.update_layout(height=self.height, autosize=True, hovermode="closest")
-        self.show(scene)
-        self.dress(dark=False)
-        self.widget = alive(figure)
-
-    def lines(self, scene: Scene) -> list[Segments]:
-        """The coordinates of all traces that move, in their order."""
-        raise NotImplementedError
-
-    def colours(self, palette: dict[str, str]) -> list[str]:
-        """The colours of all traces, in their order."""
-        raise NotImplementedError
-
-    def show(self, scene: Scene) -> None:
-        """Another scene on the same axes."""
-        move(self.widget, dict(enumerate(self.lines(scene))))
-
-    def dress(self, *, dark: bool) -> None:
-        """The colours of a theme."""
-        palette = DARK if dark else LIGHT
-        with self.widget.batch_update():
-            figures.dress(self.widget, dark=dark, margin=self.margin)
-            for trace, colour in zip(self.widget.data, self.colours(palette), strict=False):
-                if "lines" in trace.mode:
-                    trace.line.color = colour
-                else:
-                    trace.marker.color = colour
-
-
-def _line(width: float, dash: str = "solid", **options: Any) -> go.Scatter:
-    return go.Scatter(
-        mode="lines", line={"width": width, "dash": dash, "simplify": False}, hoverinfo="skip", x=[], y=[], **options
-    )
-
-
 def _points(size: float, **options: Any) -> go.Scatter:
     return go.Scatter(mode="markers", marker={"size": size, **options}, hoverinfo="skip", x=[], y=[])
 
@@ -87,8 +43,8 @@ class EllipsePicture(Picture):
     margin: ClassVar[dict[str, int]] = {"l": 34, "r": 8, "t": 8, "b": 34}
 
     def __init__(self, scene: Scene) -> None:
-        means = [_line(1.4, dash) for dash in ("dot", "dot", "solid", "solid")]
-        figure = go.Figure([_line(7, opacity=0.35), *means, _line(2.6), _line(2, "dash")])
+        means = [moving_line(1.4, dash) for dash in ("dot", "dot", "solid", "solid")]
+        figure = go.Figure([moving_line(7, opacity=0.35), *means, moving_line(2.6), moving_line(2, "dash")])
         figure.update_layout(meta={"no_taller_than_wide": True})
         ticks = {"tickvals": [-3, -2, -1, 0, 1, 2, 3], "range": [-REACH, REACH], "fixedrange": True}
         figure.update_xaxes(ticks, title={"text": "u", "standoff": 2}, constrain="domain")
@@ -119,9 +75,9 @@ class SidePicture(Picture):
         titles = ["law of u given v = 1", "law of v given u = 1", "slope of E[u|v], by batch size"]
         figure = make_subplots(2, 2, specs=specs, subplot_titles=titles, vertical_spacing=0.19, horizontal_spacing=0.08)
         for col in (1, 2):
-            for line in (_line(7, opacity=0.35), _line(2.6), _line(2, "dash")):
+            for line in (moving_line(7, opacity=0.35), moving_line(2.6), moving_line(2, "dash")):
                 figure.add_trace(line, 1, col)
-        for line in (_line(7, opacity=0.35), _line(2.6), _points(8, opacity=0.8)):
+        for line in (moving_line(7, opacity=0.35), moving_line(2.6), _points(8, opacity=0.8)):
             figure.add_trace(line, 2, 1)
         figure.update_xaxes(range=[_X[0], _X[-1]], tickvals=[-2, 0, 2], fixedrange=True, row=1)
         figure.update_yaxes(range=[0, TOP], tickvals=[0, 0.4, 0.8], fixedrange=True, row=1)

@@ -2,19 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from gca_playground.views.labs.common_state import Preset
 from gca_playground.views.labs.gaussian_state import State
-
-
-@dataclass(frozen=True)
-class Preset:
-    """A state of the lab and one sentence about it."""
-
-    name: str
-    state: State
-    look_for: str
-
 
 START = Preset(
     "the paper's example",

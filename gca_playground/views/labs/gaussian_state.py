@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from gca_playground._boundary import as_count, near
 from gca_playground.learning.gaussian import TILTINGS
+from gca_playground.views.labs.common_state import Check, checked, counted, flag, named, written
 
 VARIANCE = 1.5
 """Of every coordinate of u and of v, as in the paper's example in the plane."""
@@ -70,24 +69,16 @@ class State:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON."""
-        values = dataclasses.asdict(self)
-        return {"lab": "gaussian"} | {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
+        return written(self, lab="gaussian")
 
     @classmethod
     def from_dict(cls, values: object) -> State:
         """Read back; what is left out takes its first value. Raises: TypeError, ValueError that name what is wrong."""
-        if not isinstance(values, dict):
-            raise TypeError(f"a state is a dict, got {type(values).__name__}")
-        known = ("lab", *(field.name for field in dataclasses.fields(cls)))
-        unknown = [key for key in values if key not in known]
-        if unknown:
-            raise ValueError(near(unknown[0], known, what="part of the state"))
-        if values.get("lab", "gaussian") != "gaussian":
-            raise ValueError(f"this is the state of the {values['lab']!r} lab, not of the gaussian lab")
-        state = cls(**{name: _CHECKS[name](value) for name, value in values.items() if name != "lab"})
-        if "kappa" in values and state.kappa != _kappa(values["kappa"]):
+        given = checked(values, _CHECKS, lab="gaussian")
+        state = cls(**given)
+        if "kappa" in given and state.kappa != given["kappa"]:
             told = f"kappa belongs to the loss 'square'; {state.loss!r} stands at {state.kappa}"
-            raise ValueError(f"{told}, got {values['kappa']!r}")
+            raise ValueError(f"{told}, got {given['kappa']}")
         return state
 
     def change(self, **changes: Any) -> State:
@@ -138,41 +129,16 @@ def _numbers(value: Any, name: str) -> tuple[float, ...]:
     return tuple(float(x) for x in listed)
 
 
-def _named(names: Any, what: str) -> Callable[[Any], Any]:
-    def read(value: Any) -> str:
-        if not isinstance(value, str) or value not in names:
-            raise ValueError(near(value, names, what=what))
-        return value
-
-    return read
-
-
-def _counted(name: str, least: int, most: float = math.inf) -> Callable[[Any], Any]:
-    def read(value: Any) -> int:
-        count = as_count(value, name=name, least=least)
-        if count > most:
-            raise ValueError(f"{name} must be <= {most}, got {value!r}")
-        return count
-
-    return read
-
-
-def _flag(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise TypeError(f"learned must be true or false, got {value!r}")
-    return value
-
-
-_CHECKS: dict[str, Callable[[Any], Any]] = {
+_CHECKS: dict[str, Check] = {
     "sigma": _correlations,
-    "rank": _counted("rank", 1),
-    "tilting": _named(TILTINGS, "tilting"),
-    "loss": _named(LOSSES, "loss"),
+    "rank": counted("rank", 1),
+    "tilting": named(TILTINGS, "tilting"),
+    "loss": named(LOSSES, "loss"),
     "kappa": _kappa,
-    "batch": _counted("batch", 2, MOST_BATCH),
-    "seed": _counted("seed", 0),
-    "learned": _flag,
-    "pair": _counted("pair", 1),
+    "batch": counted("batch", 2, MOST_BATCH),
+    "seed": counted("seed", 0),
+    "learned": flag("learned"),
+    "pair": counted("pair", 1),
 }
 
 

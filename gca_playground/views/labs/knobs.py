@@ -11,7 +11,8 @@ import ipywidgets as widgets
 from gca_playground.alignment.named import LOSSES, name_of
 from gca_playground.learning import datasets
 from gca_playground.transport import COSTS, Soft
-from gca_playground.views.controls import Slider, log_stops, relaxation_stops, step_stops
+from gca_playground.views.controls import Slider, Stops, log_stops, relaxation_stops, step_stops
+from gca_playground.views.labs.robust import PARAMETERS, does_something
 from gca_playground.views.labs.scene import MOST_POINTS, SHOWN_STEPS
 from gca_playground.views.labs.state import VIEWS, rho
 
@@ -21,15 +22,38 @@ NOTHING: Any = object()
 SIZES = (1, 2, 4, 8, 16, 32, 48, 64, 96, 128, 160, 192, 224, MOST_POINTS)
 
 
+def always(state: Any) -> bool:
+    """In every state."""
+    return True
+
+
+def never(state: Any) -> bool:
+    """In no state."""
+    return False
+
+
+def only_the_total_mass(state: Any) -> bool:
+    """Where there are no rows, no columns and no half-steps."""
+    return bool(state.alignment.total)
+
+
 class Knob(NamedTuple):
-    """A control, how its value is read off the state of a lab, and how a new value changes that state."""
+    """A control, how its value is read off the state of a lab, and how a new value changes that state.
+
+    ``useful`` says whether it is for a state at all: where it is not, it is off the page. ``blocked`` says whether it
+    stands still in a state, where another control has taken its place.
+    """
 
     control: Any
     read: Callable[[Any], Any]
     write: Callable[[Any, Any], Any]
+    useful: Callable[[Any], bool] = always
+    blocked: Callable[[Any], bool] = never
 
     def show(self, state: Any) -> None:
         """Move the control to the state's value, or to the nearest that it can show."""
+        self.control.layout.display = None if self.useful(state) else "none"
+        self.control.disabled = self.blocked(state)
         value = self.read(state)
         if isinstance(self.control, Slider) and isinstance(value, int | float):
             numbers = [stop for stop, _ in self.control.stops if stop is not None]
@@ -118,16 +142,19 @@ def family_knobs() -> dict[str, Knob]:
             Slider(label="row marginal ρ", stops=prices),
             lambda state: _price(state.alignment.rows),
             lambda state, price: state.align(rows=Soft(price)),
+            blocked=only_the_total_mass,
         ),
         "cols": Knob(
             Slider(label="column marginal ρ", stops=prices, colour="cols"),
             lambda state: _price(state.alignment.cols),
             lambda state, price: state.align(cols=Soft(price)),
+            blocked=only_the_total_mass,
         ),
         "steps": Knob(
             Slider(label="half-steps", stops=step_stops(SHOWN_STEPS), ends=("0", f"{SHOWN_STEPS} · ∞")),
             lambda state: NOTHING if state.alignment.total else state.alignment.steps,
             lambda state, steps: state.align(steps=steps),
+            blocked=only_the_total_mass,
         ),
         "total": Knob(
             widgets.Checkbox(description="total mass only", indent=False),
@@ -135,6 +162,22 @@ def family_knobs() -> dict[str, Knob]:
             lambda state, total: state.with_total(total),
         ),
     }
+
+
+def robust_knobs() -> dict[str, Knob]:
+    """The parameters of robust InfoNCE, on the page where the loss has them."""
+    least, twentieths = (0.01, "0.01"), [(k / 20, f"{k / 20:g}") for k in range(41)]
+    stops = {"rince_weight": twentieths, "q": [least, *twentieths[1:21]], "lam": log_stops(1e-4, 1.0, 3)}
+    return {name: _robust(name, stops[name]) for name in PARAMETERS}
+
+
+def _robust(name: str, stops: Stops) -> Knob:
+    return Knob(
+        Slider(label=PARAMETERS[name].label, stops=stops, description=PARAMETERS[name].told),
+        lambda state: state.alignment.divergence.knobs().get(name, NOTHING),
+        lambda state, value: state.align(**{name: value}),
+        lambda state: does_something(state.alignment, name),
+    )
 
 
 def view_knob() -> dict[str, Knob]:

@@ -1,7 +1,8 @@
-"""What all labs share: a column of widgets with a theme, an error box, and a way to close."""
+"""What all labs share: a theme, an error box, knobs that move a state, what can be copied, and a way to close."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -9,20 +10,23 @@ from typing import Any
 import ipywidgets as widgets
 from IPython import get_ipython
 
+from gca_playground.views.controls import CopyButton
 from gca_playground.views.guard import Guard
+from gca_playground.views.labs.address import link, served_by_voila
+from gca_playground.views.labs.knobs import Knob
 from gca_playground.views.theme import Theme
 
 
 class Lab(widgets.VBox):
-    """The frame of a lab. Subclasses fill it with ``self.fill(...)``.
+    """The frame of a lab: a subclass fills it with ``self.fill(...)`` and says what its state is and how it is drawn.
 
     Every callback runs through ``self.guard``: errors appear in the lab, the last good picture stays. ``title_text``
-    is the lab's name, ``about`` says in a few words what it shows.
+    is the lab's name, ``about`` says in a few words what it shows; ``knobs`` are its controls by name.
     """
 
     title_text = ""
     about = ""
-    state: Any
+    knobs: dict[str, Knob]
     _quiet = False
 
     def __init__(self) -> None:
@@ -35,6 +39,75 @@ class Lab(widgets.VBox):
     def fill(self, *parts: widgets.Widget) -> None:
         """Set what the lab consists of, from top to bottom."""
         self.children = (self.theme, *parts)
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """Everything that decides the picture, as JSON; assigning moves the lab, or raises and leaves it as it is."""
+        found: dict[str, Any] = self._now.to_dict()
+        return found
+
+    @state.setter
+    def state(self, values: object) -> None:
+        with self.guard.lock:
+            self._go(self._read(values))
+
+    def code(self) -> str:
+        """A plain script that computes what is on show."""
+        raise NotImplementedError
+
+    @property
+    def _now(self) -> Any:
+        """The state on show."""
+        raise NotImplementedError
+
+    def _read(self, values: object) -> Any:
+        """A state from JSON. Raises: TypeError, ValueError that name what is wrong."""
+        raise NotImplementedError
+
+    def _go(self, state: Any) -> None:
+        """To another state, or raise and leave all as it is."""
+        raise NotImplementedError
+
+    def _dress(self) -> None:
+        """The colours of the page's theme."""
+        raise NotImplementedError
+
+    def _listen(self) -> None:
+        """Let each knob move the state, and the theme the colours."""
+        self._show_controls()
+        for knob in self.knobs.values():
+            knob.control.observe(self.guard(lambda change, knob=knob: self._turned(knob, change["new"])), "value")
+        self.theme.observe(self.guard(lambda change: self._dress()), "dark")
+
+    def _turned(self, knob: Knob, value: Any) -> None:
+        if self._quiet:
+            return
+        try:
+            self._go(knob.write(self._now, value))
+        except Exception:
+            self._show_controls()  # the knob goes back to what holds
+            raise
+
+    def _show_controls(self) -> None:
+        """Set every control to the state without taking that for a user's move."""
+        with self._silence():
+            for knob in self.knobs.values():
+                knob.show(self._now)
+
+    def _make_copies(self, code: str, *, own: bool = False) -> None:
+        """The buttons to copy: ``code`` says what the script does. No address carries a user's own data."""
+        name = type(self).__name__
+        self.copy_code = CopyButton(text_label="copy code", description=code)
+        self.copy_state = CopyButton(text_label="copy state", description=f"the state as JSON, for {name}.from_state")
+        self.copy_link: CopyButton | None = None
+        if served_by_voila() and not own:
+            self.copy_link = CopyButton(text_label="copy link", as_link=True, description="the address of this picture")
+        self.copies = [button for button in (self.copy_code, self.copy_state, self.copy_link) if button]
+
+    def _tell_copies(self) -> None:
+        self.copy_code.text, self.copy_state.text = self.code(), json.dumps(self.state)
+        if self.copy_link:
+            self.copy_link.text = link(self.state)
 
     @contextmanager
     def _silence(self) -> Iterator[None]:

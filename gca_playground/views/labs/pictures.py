@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import plotly.graph_objects as go
@@ -23,6 +23,50 @@ NO_STEPS = "one scaling gives the plan its total mass:<br>no half-steps to take,
 _NOTHING = figures.Segments(np.zeros(0), np.zeros(0))
 
 
+class Picture:
+    """A figure whose traces move on axes that do not; ``widget`` is a plain figure while it is made."""
+
+    height = 300
+    margin: ClassVar[dict[str, int]] = figures.CURVE_MARGIN
+    tints: ClassVar[tuple[str, ...]] = ()
+    """The names of the colours of all traces."""
+
+    def __init__(self, figure: go.Figure, scene: Any) -> None:
+        self.widget: Any = figure.update_layout(height=self.height, autosize=True, hovermode="closest")
+        self.show(scene)
+        self.dress(dark=False)
+        self.widget = alive(figure)
+
+    def lines(self, scene: Any) -> list[figures.Segments]:
+        """The coordinates of all traces that move, in their order."""
+        raise NotImplementedError
+
+    def colours(self, palette: dict[str, str]) -> list[str]:
+        """The colours of all traces, in their order."""
+        return [palette[tint] for tint in self.tints]
+
+    def show(self, scene: Any) -> None:
+        """Another scene on the same axes."""
+        move(self.widget, dict(enumerate(self.lines(scene))))
+
+    def dress(self, *, dark: bool) -> None:
+        """The colours of a theme."""
+        palette = DARK if dark else LIGHT
+        with self.widget.batch_update():
+            figures.dress(self.widget, dark=dark, margin=self.margin)
+            for trace, colour in zip(self.widget.data, self.colours(palette), strict=True):
+                if "lines" in trace.mode:
+                    trace.line.color = colour
+                else:
+                    trace.marker.color = colour
+
+
+def moving_line(width: float, dash: str = "solid", **options: Any) -> go.Scatter:
+    """A line without points, to be moved."""
+    style = {"width": width, "dash": dash, "simplify": False}
+    return go.Scatter(mode="lines", line=style, hoverinfo="skip", x=[], y=[], **options)
+
+
 class CloudPicture:
     """The two views as points, the plan between them as lines, and what is pointed at."""
 
@@ -31,7 +75,7 @@ class CloudPicture:
         rays = go.Scatter(mode="lines", line={"width": 2}, hoverinfo="skip", x=[], y=[])
         ring = {"size": 15, "symbol": "circle-open", "line": {"width": 2.5}}
         marks = go.Scatter(mode="markers", marker=ring, hoverinfo="skip", x=[], y=[])
-        lines = figures.line_traces([_NOTHING] * len(figures.LINE_BINS))
+        lines = figures.line_traces([_NOTHING] * len(figures.LINE_BINS), dark=False)
         self._hold(go.Figure([*lines, rays, marks, *figures.cloud_traces(empty, ([], []))]))
         self.widget.update_layout(height=440, autosize=True, hovermode="closest", meta={"no_taller_than_wide": True})
         self.show_cloud(scene.cloud, dark=False)

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from gca_playground.learning.datasets import as_pairs, load
 from gca_playground.learning.pairs import Pairs
 from gca_playground.views.labs import training_words as say
-from gca_playground.views.labs.address import link
-from gca_playground.views.labs.knobs import Knob
 from gca_playground.views.labs.lab import opened_at_the_end
 from gca_playground.views.labs.loop import Loop
 from gca_playground.views.labs.running_page import RunningPage
 from gca_playground.views.labs.scene import OWN
 from gca_playground.views.labs.training_run import Frame, Run
-from gca_playground.views.labs.training_state import SURFACES, State, own_material, replaced, script
+from gca_playground.views.labs.training_state import OWN_MATERIAL, SURFACES, State, replaced, script
 
 
 class RunningLab(RunningPage):
@@ -50,16 +47,6 @@ class RunningLab(RunningPage):
             self._rest()
 
     # What a user asks ----------------------------------------------------------------------------------------------
-
-    @property
-    def state(self) -> dict[str, Any]:
-        """Data, network and losses as JSON; assigning one moves the lab, or raises and leaves it as it is."""
-        return self._state.to_dict()
-
-    @state.setter
-    def state(self, values: object) -> None:
-        with self.guard.lock:
-            self._go(State.from_dict(values, self._first()))
 
     def step(self, k: int = 1) -> None:
         """Take k steps of the optimiser and show the last."""
@@ -100,7 +87,7 @@ class RunningLab(RunningPage):
             first = self._with_name(first, data)
         if self._own is not None:
             points = len(self._own) - max(1, len(self._own) // 4)
-            first = replaced(first, "data", own_material(self._own))
+            first = replaced(first, "data", OWN_MATERIAL)
             first = replaced(first, "batch", max(2, min(first.batch, points)))
         return first if values is None else State.from_dict(values, first)
 
@@ -121,10 +108,15 @@ class RunningLab(RunningPage):
     def _make_run(self, state: State) -> Run:
         return Run(self._pairs(state), state)
 
+    @property
+    def _now(self) -> State:
+        return self._state
+
+    def _read(self, values: object) -> State:
+        return State.from_dict(values, self._first())
+
     def _connect(self) -> None:
-        self._show_controls()
-        for knob in self.knobs.values():
-            knob.control.observe(self.guard(lambda change, knob=knob: self._turned(knob, change["new"])), "value")
+        self._listen()
         self.player.observe(self.guard(lambda change: self._play(change["new"])), "playing")
         self.scrubber.observe(self.guard(lambda change: self._scrub(change["new"])), "value")
         self.turner.observe(self.guard(lambda change: self._show(self.shown)), "value")
@@ -133,18 +125,8 @@ class RunningLab(RunningPage):
         self.buttons["new seed"].on_click(self.guard(lambda _: self._new_seed()))
         for preset in self.presets if self._own is None else ():
             self.buttons[preset.name].on_click(self.guard(lambda _, start=preset.state: self._restart(start)))
-        self.theme.observe(self.guard(lambda change: self._dress()), "dark")
 
     # What a user does ----------------------------------------------------------------------------------------------
-
-    def _turned(self, knob: Knob, value: Any) -> None:
-        if self._quiet:
-            return
-        try:
-            self._go(knob.write(self._state, value))
-        except Exception:
-            self._show_controls()  # the knob goes back to what holds
-            raise
 
     def _play(self, playing: bool) -> None:
         if self._quiet:
@@ -185,7 +167,8 @@ class RunningLab(RunningPage):
         if anew or state.needs_a_new_start(self._state):
             self._change_run(state)
         else:
-            self._follow(state)
+            self.run.follow(state)
+            self._state = state
         self._show_controls()
         self._show(self.run.frame())
         self._rest()
@@ -198,15 +181,6 @@ class RunningLab(RunningPage):
         self._arrange()
         self._name_points()
         self.curves.restart()
-
-    def _follow(self, state: State) -> None:
-        self.run.follow(state)
-        try:
-            self.run.frame()
-        except Exception:
-            self.run.follow(self._state)
-            raise
-        self._state = state
 
     def _draw_now(self) -> None:
         self._show(self.run.frame())
@@ -229,9 +203,7 @@ class RunningLab(RunningPage):
     def _rest(self) -> None:
         """What need not follow every drawing: the scrubber, what can be copied, the hint."""
         self.look.value = self._look_for()
-        self.copy_code.text, self.copy_state.text = self.code(), json.dumps(self.state)
-        if self.copy_link:
-            self.copy_link.text = link(self.state)
+        self._tell_copies()
         self.export.name = f"{self._state.lab}-{self._state.data.name}"
         self.scrubber.disabled = self.player.playing
         if not self.player.playing:

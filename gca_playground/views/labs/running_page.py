@@ -7,15 +7,14 @@ import math
 import ipywidgets as widgets
 
 from gca_playground.learning.pairs import Pairs
-from gca_playground.views.controls import CopyButton, Player, Slider
+from gca_playground.views.controls import Player, Slider
 from gca_playground.views.export import ExportButton
 from gca_playground.views.labs import training_words as say
-from gca_playground.views.labs.address import served_by_voila
+from gca_playground.views.labs.common_state import Preset
 from gca_playground.views.labs.knobs import Knob
 from gca_playground.views.labs.lab import Lab, box, text
 from gca_playground.views.labs.training_card import Card
 from gca_playground.views.labs.training_pictures import PANELS, CurvePicture
-from gca_playground.views.labs.training_presets import Preset
 from gca_playground.views.labs.training_run import Run
 from gca_playground.views.labs.training_state import State
 
@@ -25,7 +24,7 @@ ANGLES = [(math.radians(degrees), f"{degrees}°") for degrees in range(0, 361, 5
 class RunningPage(Lab):
     """Cards, curves, buttons and knobs; ``RunningLab`` makes them answer."""
 
-    presets: tuple[Preset, ...] = ()
+    presets: tuple[Preset[State], ...] = ()
     panels = PANELS
     run: Run
     _state: State
@@ -38,11 +37,7 @@ class RunningPage(Lab):
         self.turner = Slider(label="turn the sphere", stops=ANGLES, value=ANGLES[6][0], colour="neutral")
         self.cards = [Card(0, self.guard)]
         self.curves = CurvePicture(self.panels)
-        self.copy_code = CopyButton(text_label="copy code", description="a script that trains as this lab did")
-        self.copy_state = CopyButton(
-            text_label="copy state", description=f"as JSON, for {type(self).__name__}.from_state"
-        )
-        self.copy_link = self._make_link()
+        self._make_copies("a script that trains as this lab did", own=self._own is not None)
         self.export = ExportButton(
             say.exports(len(self._state.sides)),
             on_csv=lambda: say.as_csv(self._state, self.run.sessions),
@@ -52,7 +47,6 @@ class RunningPage(Lab):
         self.knobs = self._make_knobs()
         self.buttons = self._make_buttons()
         self.stage, self.panel = box("stage"), box("controls")
-        copies = [self.copy_code, self.copy_state, *([self.copy_link] if self.copy_link else [])]
         title = text("title", self.title_text)
         actions = box("buttons", self.player, *(self.buttons[name] for name in ("step", "reset", "new seed")))
         self.fill(
@@ -62,7 +56,7 @@ class RunningPage(Lab):
                 "running",
                 self.panel,
                 box("pictures", self.stage, box("curves", self.curves.widget), self.scrubber,
-                    box("buttons", self.export, *copies)),
+                    box("buttons", self.export, *self.copies)),
             ),
         )  # fmt: skip
 
@@ -72,11 +66,6 @@ class RunningPage(Lab):
     def _panel(self) -> list[widgets.Widget]:
         """The controls from top to bottom, as the state asks for them."""
         raise NotImplementedError
-
-    def _make_link(self) -> CopyButton | None:
-        if self._own is not None or not served_by_voila():
-            return None
-        return CopyButton(text_label="copy link", as_link=True, description="the address of this lab")
 
     def _make_buttons(self) -> dict[str, widgets.Button]:
         actions = {
@@ -109,13 +98,3 @@ class RunningPage(Lab):
         for card in self.cards:
             card.picture.dress(dark=self.theme.dark)
         self.curves.dress(dark=self.theme.dark)
-
-    def _show_controls(self) -> None:
-        """Set every control to the state without taking that for a user's move."""
-        with self._silence():
-            for knob in self.knobs.values():
-                knob.show(self._state)
-            for which, side in zip(("left", "right"), self._state.sides, strict=False):
-                for name in ("rows", "cols", "steps"):
-                    if f"{which} {name}" in self.knobs:
-                        self.knobs[f"{which} {name}"].control.disabled = side.alignment.total

@@ -40,6 +40,25 @@ NATURAL_COST = {"digits": "cosine", "hubs": "cosine", OWN: "cosine"}
 """The cost a data set is shown with first; squared Euclidean where points live in the plane."""
 
 
+OF_DATA_SETS = ("n", "mismatched", "options")
+"""What one chooses of a data set, and not of data that the user brought: those are taken as they are."""
+
+
+def fields_of(data: Any) -> dict[str, Any]:
+    """The fields of a record of data that have an effect, as JSON."""
+    fields = dataclasses.asdict(data)
+    return {name: value for name, value in fields.items() if data.name != OWN or name not in OF_DATA_SETS}
+
+
+def check_own(values: dict[str, Any]) -> None:
+    """Raises: ValueError for fields that choose of a data set where the data are the user's own."""
+    idle = [name for name in OF_DATA_SETS if name in values]
+    if values.get("name") == OWN and idle:
+        raise ValueError(
+            f"{idle[0]} chooses of a data set: your own data are taken as they are, got {idle[0]} = {values[idle[0]]!r}"
+        )
+
+
 @dataclass(frozen=True, kw_only=True)
 class Choice:
     """Which data: a name and what ``datasets.load`` takes."""
@@ -58,11 +77,11 @@ class Choice:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON."""
-        return dataclasses.asdict(self)
+        return fields_of(self)
 
     @classmethod
     def from_dict(cls, values: object) -> Choice:
-        """Read back. Raises: TypeError for what is no dict, ValueError for a field nobody knows."""
+        """Read back. Raises: TypeError for what is no dict, ValueError for a field nobody knows, or without effect."""
         if not isinstance(values, dict):
             raise TypeError(f"the data of a state are a dict, got {values!r}")
         known = [f.name for f in dataclasses.fields(cls)]
@@ -72,6 +91,7 @@ class Choice:
         for name, kind in (("name", str), ("options", dict)):
             if not isinstance(values.get(name, kind()), kind):
                 raise TypeError(f"the {name} of the data must be a {kind.__name__}, got {values[name]!r}")
+        check_own(values)
         return cls(**values)
 
     @property

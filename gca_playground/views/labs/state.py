@@ -8,6 +8,7 @@ from typing import Any
 from gca_playground._boundary import near
 from gca_playground.alignment import LOSSES, Alignment
 from gca_playground.transport import Bounded, Constraint
+from gca_playground.views.labs.common_state import parts_of
 from gca_playground.views.labs.scene import OWN, Choice
 
 VIEWS = ("plan", "gradient")
@@ -33,18 +34,11 @@ class State:
     @classmethod
     def from_dict(cls, values: object) -> State:
         """Read back; what is left out takes its first value. Raises: TypeError, ValueError that name what is wrong."""
-        if not isinstance(values, dict):
-            raise TypeError(f"a state is a dict, got {type(values).__name__}")
-        known = ("lab", "data", "alignment", "view")
-        unknown = [key for key in values if key not in known]
-        if unknown:
-            raise ValueError(near(unknown[0], known, what="part of the state"))
-        if values.get("lab", "coupling") != "coupling":
-            raise ValueError(f"this is the state of the {values['lab']!r} lab, not of the coupling lab")
-        view = values.get("view", "plan")
+        given = parts_of(values, ("data", "alignment", "view"), lab="coupling")
+        view = given.get("view", "plan")
         if view not in VIEWS:
             raise ValueError(near(view, VIEWS, what="view"))
-        choice, knobs = Choice.from_dict(values.get("data", {})), values.get("alignment", {})
+        choice, knobs = Choice.from_dict(given.get("data", {})), given.get("alignment", {})
         if not isinstance(knobs, dict):
             raise TypeError(f"the alignment of a state is a dict, got {knobs!r}")
         first = first_alignment(choice).to_dict()

@@ -30,7 +30,7 @@ from gca_playground.views.labs.target_state import (
 from gca_playground.views.labs.training_knobs import network_knobs, pace_knobs
 from gca_playground.views.labs.training_pictures import PANELS, Curve
 from gca_playground.views.labs.training_run import Run
-from gca_playground.views.labs.training_state import State, own_material, script
+from gca_playground.views.labs.training_state import OWN_MATERIAL, State, script
 from gca_playground.views.matrix_view import NOWHERE, MatrixView
 
 
@@ -87,7 +87,7 @@ class TargetLab(RunningLab):
     # How it begins -------------------------------------------------------------------------------------------------
 
     def _first(self) -> State:
-        return FIRST if self._own is None else start(own_kinds(self._own), own_material(self._own))
+        return FIRST if self._own is None else start(own_kinds(self._own), OWN_MATERIAL)
 
     def _with_name(self, first: State, name: str) -> State:
         return with_data(first, name)

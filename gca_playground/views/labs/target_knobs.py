@@ -36,7 +36,7 @@ def target_data_knobs(own: bool) -> dict[str, Knob]:
 
 def target_side_knobs() -> dict[str, Knob]:
     """The loss, of those that take any target, and its family."""
-    knobs = side_knobs(0)
+    knobs = side_knobs(0, of_pairs=False)
     knobs["left loss"].control.options = list(PAINTED_LOSSES)
     return knobs
 

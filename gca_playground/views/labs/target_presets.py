@@ -1,7 +1,7 @@
 """Where to start in the target lab, and what to look for there. One row a preset."""
 
+from gca_playground.views.labs.common_state import Preset
 from gca_playground.views.labs.target_state import DATA, FIRST, Kinds, start
-from gca_playground.views.labs.training_presets import Preset
 
 _MATERIAL, _KINDS = DATA["domains"]
 

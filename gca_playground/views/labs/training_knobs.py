@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import ipywidgets as widgets
@@ -9,7 +10,7 @@ import ipywidgets as widgets
 from gca_playground.learning import datasets
 from gca_playground.learning.networks import ENCODERS
 from gca_playground.views.controls import Slider, log_stops
-from gca_playground.views.labs.knobs import NOTHING, Knob, family_knobs
+from gca_playground.views.labs.knobs import NOTHING, Knob, family_knobs, robust_knobs
 from gca_playground.views.labs.scene import OWN
 from gca_playground.views.labs.training_state import PLAIN_LOSSES, SURFACES, Side, State, replaced
 
@@ -62,8 +63,11 @@ def compare_knob() -> dict[str, Knob]:
     return {"compare": Knob(control, lambda state: len(state.sides) > 1, lambda state, both: state.compared(both))}
 
 
-def side_knobs(k: int) -> dict[str, Knob]:
-    """The loss of a side and the sliders of its family, each under a name such as "left epsilon"."""
+def side_knobs(k: int, *, of_pairs: bool = True) -> dict[str, Knob]:
+    """The loss of a side and the sliders of its family, each under a name such as "left epsilon".
+
+    ``of_pairs``: with the parameters of the losses that are for pairs only.
+    """
     which = ("left", "right")[k]
     loss = Knob(
         widgets.Dropdown(options=list(PLAIN_LOSSES), description="loss"),
@@ -71,6 +75,7 @@ def side_knobs(k: int) -> dict[str, Knob]:
         lambda side, name: side.with_loss(name),
     )
     family = {name: knob for name, knob in family_knobs().items() if name in FAMILY}
+    family |= robust_knobs() if of_pairs else {}
     for knob in family.values():
         knob.control.colour = COLOURS[k]
     return {f"{which} {name}": _of_side(knob, k) for name, knob in {"loss": loss, **family}.items()}
@@ -84,7 +89,10 @@ def _of_side(knob: Knob, k: int) -> Knob:
         side: Side = knob.write(state.sides[k], value)
         return state.with_side(k, side)
 
-    return Knob(knob.control, read, write)
+    def asks(law: Callable[[Any], bool]) -> Callable[[State], bool]:
+        return lambda state: k < len(state.sides) and law(state.sides[k])
+
+    return Knob(knob.control, read, write, asks(knob.useful), asks(knob.blocked))
 
 
 def _plain(name: str) -> Any:

@@ -2,19 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from gca_playground.views.labs.common_state import Preset
 from gca_playground.views.labs.training_state import Material, Side, State
-
-
-@dataclass(frozen=True)
-class Preset:
-    """A state of a lab and one sentence about it."""
-
-    name: str
-    state: State
-    look_for: str
-
 
 RING = Preset(
     "ring",

@@ -100,17 +100,35 @@ class Run:
             self._keep()
 
     def follow(self, state: State) -> None:
-        """Turn knobs that need no new start. Nothing changes where one is refused."""
-        alone = [side.alignment for side in state.sides]
-        for session, old, new in zip(self.sessions, self.state.sides, alone, strict=True):
-            knobs = {} if old.alignment == new else _all_knobs(new)
-            session.change(lr=state.lr, batch=state.batch, **knobs)
-        self.state = state
+        """Turn knobs that need no new start. Nothing changes where one is refused, or where the loss has no value."""
+        before = self.state
+        try:
+            self._turn_to(state)
+            self._judge()
+        except Exception:
+            self._turn_to(before)
+            raise
         self.moved = self.moved or self.steps > 0
         if not self.steps:  # nothing was learnt yet: the first picture is that of the new knobs
             for session in self.sessions:
                 session.record()
             self._begin()
+
+    def _turn_to(self, state: State) -> None:
+        for session, side in zip(self.sessions, state.sides, strict=True):
+            now = session.loss.alignment
+            knobs = {} if now == side.alignment else _all_knobs(side.alignment)
+            session.change(lr=state.lr, batch=state.batch, **knobs)
+        self.state = state
+
+    @torch.no_grad()
+    def _judge(self) -> None:
+        """The loss of the fixed batch, for what it raises."""
+        with patience():
+            for session in self.sessions:
+                batch = session.probe.batch
+                z, w = session.towers(batch.view1, batch.view2)
+                session.objective.value(z, w, batch)
 
     def reset(self) -> None:
         """Back to the first weights, the first batch and the first views, with the knobs of now."""

@@ -13,9 +13,9 @@ from gca_playground.alignment import LOSSES, Alignment
 from gca_playground.alignment.named import row_name
 from gca_playground.learning.networks import ENCODERS
 from gca_playground.learning.pace import Pace
-from gca_playground.learning.pairs import Pairs
 from gca_playground.learning.split import FOR_TRAINING
-from gca_playground.views.labs.scene import OWN
+from gca_playground.views.labs.common_state import parts_of
+from gca_playground.views.labs.scene import OWN, check_own, fields_of
 
 SURFACES: dict[str, tuple[int, bool]] = {
     "circle": (2, True),
@@ -115,17 +115,17 @@ class State:
     def to_dict(self) -> dict[str, Any]:
         """As JSON."""
         plain = {name: getattr(self, name) for name in ("lab", "encoder", "surface", "seed", "lr", "batch")}
-        return plain | {"data": dataclasses.asdict(self.data), "sides": [side.to_dict() for side in self.sides]}
+        return plain | {"data": fields_of(self.data), "sides": [side.to_dict() for side in self.sides]}
 
     @classmethod
     def from_dict(cls, values: object, first: State) -> State:
         """Read back; what is left out is as in ``first``. Raises: TypeError, ValueError that name what is wrong."""
-        given = dict(_fields(values, tuple(first.to_dict()), what="part of the state"))
-        if given.setdefault("lab", first.lab) != first.lab:
-            raise ValueError(f"this is the state of the {given['lab']!r} lab, not of the {first.lab} lab")
+        given = parts_of(values, tuple(first.to_dict()), lab=first.lab)
         if "data" in given:
             known = [part.name for part in dataclasses.fields(Material)]
-            given["data"] = Material(**_fields(given["data"], known, what="field of the data"))
+            fields = dict(_fields(given["data"], known, what="field of the data"))
+            check_own(fields)
+            given["data"] = Material(**fields)
         if "sides" in given:
             if not isinstance(given["sides"], list | tuple):
                 raise TypeError(f"the sides of a state are a list, got {given['sides']!r:.60}")
@@ -208,9 +208,8 @@ def _data_line(state: State) -> str:
     return f"data = gca.datasets.load({state.data.name!r}, {', '.join(f'{k}={v!r}' for k, v in knobs.items())})\n"
 
 
-def own_material(data: Pairs) -> Material:
-    """What a state says of data that the user brought."""
-    return Material(name=OWN, options={"n": len(data)})
+OWN_MATERIAL = Material(name=OWN)
+"""What a state says of data that the user brought."""
 
 
 def _fields(values: object, known: Any, *, what: str) -> Mapping[str, Any]:
