@@ -29,7 +29,7 @@ def call(answer: Any, *, hint: str = "", **arguments: Any) -> Any:
     Raises: Wrong when it is no function, or when it raises; ``hint`` is added where sizes did not fit.
     """
     if not callable(answer):
-        raise Wrong(f"give the function itself, without calling it; this is a {type(answer).__name__}")
+        raise Wrong(f"give the function itself, without calling it; this is {kind(answer)}")
     values = [value.clone() if isinstance(value, Tensor) else value for value in arguments.values()]
     try:
         with warnings.catch_warnings():
@@ -37,11 +37,19 @@ def call(answer: Any, *, hint: str = "", **arguments: Any) -> Any:
             return answer(*values)
     except Exception as error:  # whatever it is, the student must read it
         sizes = any(word in str(error) for word in ("size", "shape", "dimension", "Dimension"))
+        said = " ".join(str(error).split()).rstrip(".")
         raise Wrong(
-            f"your function raised {type(error).__name__}: {' '.join(str(error).split())}. It was called with "
+            f"your function raised {type(error).__name__}: {said}. It was called with "
             + told(arguments)
             + (f". {hint}" if hint and sizes else "")
         ) from error
+
+
+def kind(value: Any) -> str:
+    """What a value is: "a Tensor", "an int", "a tuple of 2"."""
+    name = type(value).__name__
+    article = "an" if name[0].lower() in "aeiou" else "a"
+    return f"{article} {name}" + (f" of {len(value)}" if isinstance(value, tuple | list) else "")
 
 
 def told(arguments: dict[str, Any]) -> str:
@@ -51,18 +59,32 @@ def told(arguments: dict[str, Any]) -> str:
     )
 
 
-def numbers(value: Any) -> Tensor:
-    """What a function returned, as a float64 tensor. Raises: Wrong when it is none."""
+def numbers(value: Any, *, part: str | None = None) -> Tensor:
+    """What a function returned, as a float64 tensor; True and False are 1 and 0, as in a mask.
+
+    ``part``: where to find what is asked for in an object that may come back whole. Raises: Wrong when it is none.
+    """
     if value is None:
         raise Wrong("your function returned None: does it end with `return`?")
     if value is ...:
         raise Wrong("your function still returns the dots: write it first")
+    if str(getattr(value, "dtype", None)).endswith("bool"):
+        value = torch.as_tensor(value).double()
     try:
         return as_float_tensor(value, name="it").detach().cpu().double()
     except TypeError as error:
-        part = next((f": return its .{name}" for name in ("matrix", "A") if hasattr(value, name)), "")
-        told = f"your function must return a tensor of numbers, it returned a {type(value).__name__}{part}"
-        raise Wrong(told) from error
+        hint = f": return its .{part}" if part is not None and hasattr(value, part) else ""
+        raise Wrong(f"your function must return a tensor of numbers, it returned {kind(value)}{hint}") from error
+
+
+def two(value: Any, names: str) -> list[Any]:
+    """Two things that a function returned, in a tuple, a list or an array. Raises: Wrong, with their ``names``."""
+    listed = isinstance(value, tuple | list) or len(getattr(value, "shape", ())) == 1
+    if not listed or len(value) != 2:
+        if value is None or value is ...:
+            numbers(value)
+        raise Wrong(f"two numbers are asked for: return {names}")
+    return list(value)
 
 
 def number(value: Any) -> float:

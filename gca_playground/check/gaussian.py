@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gca_playground.check.answers import call, first_match, fresh, number, numbers
+from gca_playground.check.answers import call, first_match, fresh, number, numbers, two
 from gca_playground.check.verdict import Wrong, exercise
 from gca_playground.learning.gaussian import Gaussian, closed_form, h, h_inverse
 
@@ -67,7 +67,7 @@ def joint_encoders(answer: Any) -> str:
     truth, rank = _pair(), 2
     wanted = closed_form("joint", truth, rank=rank).A
     given = {"cov_u": truth.cov_u, "cov_uv": truth.cov_uv, "cov_v": truth.cov_v, "rank": rank}
-    found = numbers(call(answer, hint="here u has 4 coordinates and v has 3", **given))
+    found = numbers(call(answer, hint="here u has 4 coordinates and v has 3", **given), part="A")
     if found.shape != wanted.shape:
         raise Wrong(f"A has a row for each of u's coordinates: {tuple(wanted.shape)}; yours has {tuple(found.shape)}")
     if not _near(found, wanted):
@@ -110,9 +110,7 @@ def two_sided_law(answer: Any) -> str:
     """Given ``sigma -> (slope, variance)``: right when they are 1 - z and z with ``z^2 + z = 2 (1 - sigma)``."""
     least, most = TWO_SIDED
     sigma = round(least + (most - least) * torch.rand((), generator=fresh()).item(), 3)
-    value = call(answer, sigma=sigma)
-    if not isinstance(value, tuple | list) or len(value) != 2:
-        raise Wrong("two numbers are asked for: return slope, variance")
+    value = two(call(answer, sigma=sigma), "slope, variance")
     found = torch.tensor([number(part) for part in value], dtype=torch.float64)
     z = (math.sqrt(9 - 8 * sigma) - 1) / 2
     wanted = torch.tensor([1 - z, z], dtype=torch.float64)

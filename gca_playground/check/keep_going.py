@@ -11,7 +11,7 @@ import torch
 from torch import Generator, Tensor
 
 from gca_playground.alignment import Alignment, kl
-from gca_playground.check.answers import call, first_match, fresh, numbers, same
+from gca_playground.check.answers import call, first_match, fresh, kind, numbers, same
 from gca_playground.check.verdict import Wrong, exercise
 from gca_playground.transport import Plan, cosine_cost, dot_cost, solve
 
@@ -56,8 +56,9 @@ def hub(answer: Any) -> str:
 
 def _clouds(answer: Any) -> tuple[Tensor, Tensor]:
     if not isinstance(answer, tuple | list) or len(answer) != 2:
-        given = type(answer).__name__ + (f" of {len(answer)}" if isinstance(answer, tuple | list) else "")
-        raise Wrong(f"pass the two clouds together, as (z, w); this is a {given}")
+        raise Wrong(f"pass the two clouds together, as (z, w); this is {kind(answer)}")
+    if any(part is None or part is ... for part in answer):
+        raise Wrong("the clouds are not there yet: make z and w, both (n, d), first")
     z, w = map(numbers, answer)
     if z.ndim != 2 or z.shape != w.shape:
         raise Wrong(f"z and w must have one shape (n, d), yours have {tuple(z.shape)} and {tuple(w.shape)}")
@@ -200,7 +201,7 @@ def _stack(values: Iterator[Tensor]) -> Tensor:
 def rising_target(answer: Any) -> str:
     """Given ``(cost, epsilon) -> T``: right when its rows sum to 1 and the columns' turn raises KL(T | P)."""
     cost, epsilon = _with_hub(fresh(), 8, 8), 0.25
-    found = numbers(call(answer, cost=cost, epsilon=epsilon))
+    found = numbers(call(answer, cost=cost, epsilon=epsilon), part="matrix")
     _check_target(found, cost)
     before, after = (float(kl(found, solve(cost, epsilon=epsilon, steps=steps))) for steps in (1, 2))
     columns = found.sum(0)

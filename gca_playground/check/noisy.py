@@ -11,7 +11,7 @@ from torch.nn.functional import cross_entropy, normalize
 
 from gca_playground._boundary import as_epsilon
 from gca_playground.alignment import loss
-from gca_playground.check.answers import call, first_match, fresh, number, numbers, same
+from gca_playground.check.answers import call, first_match, fresh, kind, number, numbers, same
 from gca_playground.check.verdict import Wrong, exercise
 from gca_playground.transport import FREE, Soft, solve
 
@@ -170,8 +170,7 @@ def _slack(value: float) -> float:
 
 def _batch(answer: Any) -> tuple[Tensor, Tensor, float]:
     if not isinstance(answer, tuple | list) or len(answer) != 3:
-        given = type(answer).__name__ + (f" of {len(answer)}" if isinstance(answer, tuple | list) else "")
-        raise Wrong(f"pass three things together, as (first, second, epsilon); this is a {given}")
+        raise Wrong(f"pass three things together, as (first, second, epsilon); this is {kind(answer)}")
     try:
         first, second = (numbers(part) for part in answer[:2])
     except Wrong as reason:

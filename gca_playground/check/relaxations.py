@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from gca_playground.check.answers import call, first_match, fresh, numbers, same
+from gca_playground.check.answers import call, first_match, fresh, numbers, same, two
 from gca_playground.check.verdict import Wrong, exercise
 from gca_playground.transport import EXACT, FREE, solve
 
@@ -32,7 +32,7 @@ def three_plans(answer: Any) -> str:
     """Given ``(cost, epsilon, which) -> P``: right when each is the entropic plan under its constraint."""
     cost, epsilon = 2 * torch.rand(6, 4, generator=fresh(), dtype=torch.float64), 0.3
     for which in SETS:
-        found = numbers(call(answer, cost=cost, epsilon=epsilon, which=which))
+        found = numbers(call(answer, cost=cost, epsilon=epsilon, which=which), part="matrix")
         if found.shape != cost.shape:
             shape = f"a plan has the cost's shape {tuple(cost.shape)}, yours has {tuple(found.shape)}"
             raise Wrong(f"{which}: {shape}")
@@ -106,10 +106,7 @@ def alignment_uniformity(answer: Any) -> str:
     """Given ``(z, w, t) -> (alignment, uniformity)``: right when both are those of the identity."""
     generator, t = fresh(), 1.5
     z, w = _cloud(generator, 7, 3), _cloud(generator, 7, 3)
-    value = call(answer, z=z, w=w, t=t)
-    if not isinstance(value, tuple | list) or len(value) != 2:
-        raise Wrong("two numbers are asked for: return alignment, uniformity")
-    found = [numbers(part) for part in value]
+    found = [numbers(part) for part in two(call(answer, z=z, w=w, t=t), "alignment, uniformity")]
     if any(part.numel() != 1 for part in found):
         raise Wrong(f"both are single numbers; yours have shapes {[tuple(part.shape) for part in found]}")
     pairs, all_pairs = (z - w).square().sum(1), (z[:, None] - w).square().sum(-1)

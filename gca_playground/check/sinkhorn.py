@@ -11,7 +11,7 @@ from torch import Generator, Tensor
 
 from gca_playground.check.answers import call, first_match, fresh, numbers, same
 from gca_playground.check.verdict import Wrong, exercise
-from gca_playground.transport import FREE, solve, squared_euclidean_cost
+from gca_playground.transport import FREE, Plan, solve, squared_euclidean_cost
 
 SMALL = 1e-3
 """The epsilon at which exp(-C / epsilon) has long been zero."""
@@ -62,7 +62,7 @@ def _right_f(cost: Tensor, g: Tensor, log_a: Tensor, epsilon: float) -> Tensor:
 def _half_step_of(answer: Any, problem: dict[str, Any], generator: Generator) -> Tensor:
     """What the function returns; where it raises, a square problem may show that rows and columns are mixed up."""
     try:
-        found = numbers(call(answer, **problem))
+        found = numbers(call(answer, **problem), part="f")
     except Wrong as reason:
         square = _half_step_problem(generator, 6, 6, epsilon=problem["epsilon"])
         raise Wrong(_confused_sides(answer, square) or str(reason)) from reason
@@ -171,6 +171,8 @@ def _sums(cost: Tensor, epsilon: float, steps: int | None, **options: Any) -> Te
 def _sums_of(answer: Any, cost: Tensor, epsilon: float, steps: int) -> Tensor:
     value = call(answer, cost=cost, epsilon=epsilon, steps=steps)
     n, m = cost.shape
+    if isinstance(value, Plan):
+        raise Wrong("two potentials are asked for, you returned a whole plan: return its .f and its .g")
     if not isinstance(value, tuple | list):
         matrix = numbers(value)
         plan = solve(cost, epsilon=epsilon, steps=steps).matrix

@@ -78,7 +78,7 @@ def _prior_mistakes(domains: Tensor, alpha: float, beta: float) -> Iterator[tupl
 def reachable(answer: Any) -> str:
     """Given ``T -> T'``: right when it is Sinkhorn's projection of a T > 0."""
     painted = 0.1 + 3 * torch.rand(6, 6, generator=fresh(), dtype=torch.float64) ** 3
-    found = numbers(call(answer, T=painted))
+    found = numbers(call(answer, T=painted), part="matrix")
     _check_shape(found, len(painted))
     wanted = solve(-painted.log(), epsilon=1.0).matrix
     if not torch.allclose(found, wanted, rtol=1e-3, atol=1e-3):

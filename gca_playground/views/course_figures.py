@@ -12,13 +12,14 @@ from plotly.subplots import make_subplots
 from gca_playground._boundary import as_float_tensor
 from gca_playground.transport import Plan
 from gca_playground.views import figures
+from gca_playground.views.colour_scales import plan_scale
 from gca_playground.views.theme import palette
 
-WIDTH, BAR, GAP, TITLE = 960, 34, 18, 30
-"""Pixels: of the whole figure, of the bars beside a matrix, between two panels, of the line of titles."""
+WIDTH, BAR, GAP, TITLE = 1080, 38, 14, 30
+"""Pixels: of a figure on a page of usual width, of the bars beside a matrix, between two panels, of the titles."""
 
-MOST_SIDE = 220
-"""A matrix is at most this many pixels wide and high."""
+MOST_SIDE, ABREAST = 220, 4
+"""A matrix is this many pixels high at most; fewer panels than this leave a part of the page empty."""
 
 
 def beside(
@@ -34,42 +35,43 @@ def beside(
 
     Given: plans (n, m), or matrices whose rows should sum to 1; a title each; ``ends``, the points (n, 2) and (m, 2) to
     draw the same plans as lines above the matrices, and their ``labels``. A bar is full at twice the mass; the dashed
-    line is the mass. Raises: ValueError when there are not as many titles as plans, or a matrix is none.
+    line is the mass. The figure is as wide as its page. Raises: ValueError when there are not as many titles as plans,
+    or a matrix is none.
     """
     if len(plans) == 0 or len(plans) != len(titles):
         raise ValueError(f"beside needs a title for each plan, got {len(plans)} plans and {len(titles)} titles")
     tall = 0 if ends is None else 1
     figure = _grid(len(plans), titles, tall)
     for k, plan in enumerate(plans):
-        _add_matrix(figure, plan, tall + 1, 2 * k + 1, dark=dark)
+        _add_matrix(figure, plan, tall + 1, 3 * k + 1, dark=dark)
         if ends is not None:
             drawn = figures.clouds(plan, ends, labels, labels_w=labels_w, dark=dark)
-            figure.add_traces(list(drawn.data), rows=1, cols=2 * k + 1)
-            _fit(figure, drawn, 2 * k + 1)
+            figure.add_traces(list(drawn.data), rows=1, cols=3 * k + 1)
+            _fit(figure, drawn, 3 * k + 1)
     return figures.dress(figure, dark=dark, margin={**figures.MARGIN, "t": TITLE})
 
 
 def _grid(count: int, titles: Sequence[str], tall: int) -> go.Figure:
     side = min(MOST_SIDE, WIDTH // count - BAR - GAP)
     heights = [side + BAR] * tall + [side, BAR]
-    panel = [side, BAR + GAP]
-    above = [[{"colspan": 2}, None] * count] * tall
+    panel, empty = [side, BAR, GAP], max(ABREAST - count, 0)
+    above: list[list[Any]] = [[{"colspan": 2}, None, None] * count] * tall
+    specs: list[list[Any]] = [*above, [{}, {}, None] * count, [{}, None, None] * count]
     figure = make_subplots(
         rows=len(heights),
-        cols=2 * count,
-        column_widths=panel * count,
+        cols=3 * count + (empty > 0),
+        column_widths=panel * count + [empty * sum(panel)] * (empty > 0),
         row_heights=heights,
-        specs=[*above, [{}, {}] * count, [{}, None] * count],
-        horizontal_spacing=0.006,
+        specs=[row + [None] * (empty > 0) for row in specs],
+        horizontal_spacing=0.004,
         vertical_spacing=0.02,
     )
     for k, title in enumerate(titles):
-        left = next(figure.select_xaxes(row=tall + 1, col=2 * k + 1)).domain[0]
+        left = next(figure.select_xaxes(row=tall + 1, col=3 * k + 1)).domain[0]
         place = {"x": left, "y": 1, "xref": "paper", "yref": "paper", "xanchor": "left", "yanchor": "bottom"}
         figure.add_annotation(text=title, font={"size": 13}, showarrow=False, **place)
     figure.update_xaxes(visible=False).update_yaxes(visible=False)
-    margins = figures.MARGIN["l"] + figures.MARGIN["r"], TITLE + figures.MARGIN["b"]
-    return figure.update_layout(bargap=0, width=count * sum(panel) + margins[0], height=sum(heights) + margins[1])
+    return figure.update_layout(bargap=0, height=sum(heights) + TITLE + figures.MARGIN["b"])
 
 
 def _add_matrix(figure: go.Figure, plan: Plan | Any, row: int, col: int, *, dark: bool | None) -> None:
@@ -78,15 +80,14 @@ def _add_matrix(figure: go.Figure, plan: Plan | Any, row: int, col: int, *, dark
     shown = go.Heatmap(
         z=matrix**0.4,
         customdata=matrix,
-        colorscale="Blues",
-        reversescale=dark,
+        colorscale=plan_scale(dark),
         showscale=False,
         zmin=0,
         zmax=1,
         hovertemplate="row %{y}, column %{x}: %{customdata:.3g}<extra></extra>",
     )
     sums = {"hovertemplate": "%{x:.3g}<extra>row %{y}</extra>"}, {"hovertemplate": "%{y:.3g}<extra>column %{x}</extra>"}
-    figure.add_trace(shown, row, col)
+    figures.box(figure.add_trace(shown, row, col), row=row, col=col)
     figure.add_trace(go.Bar(x=row_ratio, orientation="h", marker_color=colours["rows"], **sums[0]), row, col + 1)
     figure.add_trace(go.Bar(y=col_ratio, marker_color=colours["cols"], **sums[1]), row + 1, col)
     one = {"dash": "dash", "width": 1, "color": colours["text"]}

@@ -13,19 +13,19 @@ from plotly.subplots import make_subplots
 from gca_playground._boundary import as_float_tensor
 from gca_playground.learning.drifters import Flow, random_flow, scales
 from gca_playground.views import figures
+from gca_playground.views.colour_scales import flow_scale, plan_scale
 from gca_playground.views.figures import Segments
-from gca_playground.views.theme import DARK, LIGHT, palette
+from gca_playground.views.theme import palette
 
 PSI = 0.5
 """Streamfunctions are drawn between - and + this: two and a half standard deviations."""
 LEVEL = 0.1
 AT, GRID = 0.5, 41
 """The time at which a flow is shown, half way, and the points along a side."""
-CELL, NAME, CAPTION = 62, 190, 20
-"""Pixels: an image of a strip, the names at its left, the line below it."""
-
-_LINES = ((0.0, "#3f8a4b"), (0.5, "#f7f7f9"), (1.0, "#8a5aa5"))
-_LINES_DARK = ((0.0, "#5aae61"), (0.5, "#14161f"), (1.0, "#b48ad0"))
+CELL, NAME, CAPTION = 62, 150, 20
+"""Pixels, where there is room: an image of a strip, the names at its left, the line below it."""
+PANEL = 204
+"""Pixels: a flow."""
 
 
 def strips(
@@ -50,10 +50,10 @@ def strips(
             figure.add_trace(_image(picture, j, k, dark=dark))
             figure.add_annotation(_below(caption, j, k))
         figure.add_annotation(_beside(name, k))
-    figure.update_xaxes(visible=False, range=[-NAME / CELL, count], fixedrange=True)
-    figure.update_yaxes(visible=False, range=[len(rows) * (1 + CAPTION / CELL), 0], fixedrange=True)
-    height = len(rows) * (CELL + CAPTION) + 16
-    figure.update_layout(width=NAME + count * CELL + 16, height=height)
+    still = {"visible": False, "fixedrange": True, "constrain": "domain"}
+    figure.update_xaxes(still, range=[-NAME / CELL, count], constraintoward="left")
+    figure.update_yaxes(still, range=[len(rows) * (1 + CAPTION / CELL), 0], scaleanchor="x", constraintoward="top")
+    figure.update_layout(height=len(rows) * (CELL + CAPTION) + 16)
     return figures.dress(figure, dark=dark)
 
 
@@ -78,7 +78,7 @@ def flow_panels(
         figure.update_yaxes(scaleanchor=anchor, range=[0, 1], **place)
     figure.update_xaxes(visible=False, range=[0, 1], constrain="domain", fixedrange=True)
     figure.update_yaxes(visible=False, constrain="domain", constraintoward="top", fixedrange=True)
-    figure.update_layout(width=columns * 220, height=rows * 235)
+    figure.update_layout(width=columns * PANEL, height=rows * (PANEL + 15))
     return dress_flows(figure, dark=dark)
 
 
@@ -95,14 +95,13 @@ def streamfunctions(coefficients: torch.Tensor) -> list[np.ndarray]:
 def dress_flows(figure: figures.AnyFigure, *, dark: bool | None) -> figures.AnyFigure:
     """The colours of a theme on panels of flows."""
     colours = palette(dark)
-    ground = DARK if dark else LIGHT
     for k, trace in enumerate(figure.data):
         if k % 3 == 0:
-            trace.colorscale, trace.line.color = _LINES_DARK if dark else _LINES, "rgba(128, 128, 140, 0.55)"
+            trace.colorscale, trace.line.color = flow_scale(dark), "rgba(128, 128, 140, 0.55)"
         elif k % 3 == 1:
             trace.line.color = colours["cols"]
         else:
-            trace.marker.color, trace.marker.line.color = colours["cols"], ground["text"]
+            trace.marker.color, trace.marker.line.color = colours["cols"], colours["text"]
     figures.dress(figure, dark=dark, margin={**figures.MARGIN, "t": 26})
     return figure.update_annotations(font={"size": 12})
 
@@ -154,8 +153,8 @@ def _image(picture: np.ndarray, j: int, k: int, *, dark: bool | None) -> go.Heat
     top, left = k * (1 + CAPTION / CELL), j + 0.03
     ticks = np.arange(cols + 1) / cols * 0.94 + left, np.arange(rows + 1) / rows * 0.94 + top
     return go.Heatmap(
-        z=picture, x=ticks[0], y=ticks[1], zmin=0, zmax=1, colorscale="Blues", reversescale=bool(dark),
-        showscale=False, hoverinfo="skip",
+        z=picture, x=ticks[0], y=ticks[1], zmin=0, zmax=1, colorscale=plan_scale(dark), showscale=False,
+        hoverinfo="skip",
     )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from plotly.subplots import make_subplots
 from gca_playground._boundary import as_float_tensor
 from gca_playground.learning.embedding import as_labels
 from gca_playground.transport import Plan
+from gca_playground.views.colour_scales import plan_scale
 from gca_playground.views.curves import CONVERGED_AT as CONVERGED_AT
 from gca_playground.views.curves import CURVES as CURVES
 from gca_playground.views.curves import ERROR_AXIS as ERROR_AXIS
@@ -94,8 +95,8 @@ def coupling(
     )
     colours = palette(dark)
     figure.add_trace(
-        go.Heatmap(z=matrix**0.4, customdata=matrix, colorscale="Blues", reversescale=dark, showscale=False, zmin=0,
-                   zmax=1, hovertemplate="row %{y}, column %{x}: %{customdata:.3g}<extra></extra>"), 1, 1,
+        go.Heatmap(z=matrix**0.4, customdata=matrix, colorscale=plan_scale(dark), showscale=False, zmin=0, zmax=1,
+                   hovertemplate="row %{y}, column %{x}: %{customdata:.3g}<extra></extra>"), 1, 1,
     )  # fmt: skip
     figure.add_trace(go.Bar(x=row_ratio, orientation="h", marker_color=colours["rows"], showlegend=False), 1, 2)
     figure.add_trace(go.Bar(y=col_ratio, marker_color=colours["cols"], showlegend=False), 2, 1)
@@ -109,8 +110,8 @@ def coupling(
     figure.update_yaxes(autorange="reversed", row=1)
     figure.update_yaxes(autorange=True, scaleanchor="x3", row=1, col=3)
     figure.update_xaxes(range=[0, BAR_TOP], row=1, col=2).update_yaxes(range=[BAR_TOP, 0], row=2, col=1)
-    figure.update_xaxes(visible=False).update_yaxes(visible=False).update_layout(bargap=0, height=480, width=1000)
-    return dress(figure, dark=dark)
+    figure.update_xaxes(visible=False).update_yaxes(visible=False).update_layout(bargap=0, height=480)
+    return dress(box(figure, row=1, col=1), dark=dark)
 
 
 def numbers(plan: Plan) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -146,6 +147,12 @@ def frame(figure: AnyFigure, points: tuple[np.ndarray, np.ndarray]) -> AnyFigure
     figure.update_xaxes(AXIS_OFF, range=[low[0] - pad, high[0] + pad], constrain="domain")
     figure.update_yaxes(AXIS_OFF, range=[low[1] - pad, high[1] + pad], scaleanchor="x", constrain="domain")
     return figure
+
+
+def box(figure: AnyFigure, **where: int) -> AnyFigure:
+    """A thin frame around a matrix, whose zeros may look like the page; ``where``: its ``row`` and ``col``."""
+    line = {"visible": True, "showticklabels": False, "ticks": "", "showgrid": False, "showline": True, "mirror": True}
+    return figure.update_xaxes(line, **where).update_yaxes(line, **where)
 
 
 def dress(figure: AnyFigure, *, dark: bool | None, margin: dict[str, int] | None = None) -> AnyFigure:

@@ -77,11 +77,13 @@ def laws(
             figure.add_trace(trace, row + 1, col + 1)
         anchor = figure.data[-1].xaxis or "x"
         figure.update_yaxes(scaleanchor=anchor, row=row + 1, col=col + 1)
-    figure.update_xaxes(visible=False, range=[-reach, reach], constrain="domain")
-    figure.update_yaxes(visible=False, range=[-reach, reach], constrain="domain")
-    figure.update_layout(width=columns * PANEL + 16, height=rows * (PANEL + TITLE) + 8)
-    figures.dress(figure, dark=dark, margin={**figures.MARGIN, "t": TITLE})
-    return figure.update_annotations(font={"size": 13})
+    bare = {"showticklabels": False, "ticks": "", "showgrid": False, "range": [-reach, reach], "constrain": "domain"}
+    figure.update_xaxes(bare).update_yaxes(bare)
+    figure.update_xaxes(title={"text": "u", "standoff": 0}, row=rows)
+    figure.update_yaxes(title={"text": "v", "standoff": 0}, col=1)
+    figure.update_layout(height=rows * (PANEL + TITLE) + 24)
+    figures.dress(figure, dark=dark, margin={"l": 24, "r": 8, "t": TITLE, "b": 24})
+    return figure.update_annotations(font={"size": 12})
 
 
 def against(
@@ -110,7 +112,7 @@ def against(
     figure.update_xaxes(tickvals=list(x), ticktext=[f"{value:g}" for value in x])
     figure.update_yaxes(title={"text": quantity, "standoff": 4})
     figure.update_traces(mode="lines+markers", marker={"size": 5})
-    return figure.update_layout(width=720, height=340, showlegend=True, legend={"font": {"size": 13}})
+    return figure.update_layout(height=340, showlegend=True, legend={"font": {"size": 13}})
 
 
 def _panel(truth: Gaussian, model: Model | Gaussian, pair: int, reach: float, *, dark: bool | None) -> list[go.Scatter]:

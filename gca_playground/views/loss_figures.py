@@ -12,11 +12,12 @@ from plotly.subplots import make_subplots
 
 from gca_playground._boundary import as_float_tensor
 from gca_playground.views import figures
-from gca_playground.views.matrix_view import DIVERGING_DARK, DIVERGING_LIGHT
+from gca_playground.views.colour_scales import signed_scale
 from gca_playground.views.theme import palette
 
-WIDTH, SIDE, GAP, TITLE = 960, 240, 24, 30
-"""Pixels: of the whole figure, of a matrix at most, between two panels, of the line of titles."""
+WIDTH, SIDE, GAP, TITLE, ABREAST = 1080, 240, 24, 30, 4
+"""Pixels: of a figure on a page of usual width, of a matrix's height at most, between two panels, of the titles; and
+how many matrices fill the page: fewer leave a part of it empty."""
 
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 """Lines are told apart by dash and label, not by colour alone."""
@@ -30,11 +31,18 @@ def signed(matrices: Sequence[Any], titles: Sequence[str], *, dark: bool | None 
     if len(matrices) == 0 or len(matrices) != len(titles):
         raise ValueError(f"signed needs a title for each matrix, got {len(matrices)} matrices, {len(titles)} titles")
     side = min(SIDE, WIDTH // len(matrices) - GAP)
-    figure = make_subplots(cols=len(matrices), subplot_titles=list(titles), horizontal_spacing=GAP / WIDTH)
+    empty = max(ABREAST - len(matrices), 0)
+    figure = make_subplots(
+        cols=len(matrices) + (empty > 0),
+        column_widths=[1] * len(matrices) + [empty] * (empty > 0),
+        specs=[[{}] * len(matrices) + [None] * (empty > 0)],
+        subplot_titles=list(titles),
+        horizontal_spacing=GAP / WIDTH,
+    )
     for k, matrix in enumerate(matrices, start=1):
         figure.add_trace(_signed_trace(_matrix(matrix), dark=dark), 1, k)
-    figure.update_xaxes(visible=False).update_yaxes(visible=False, autorange="reversed")
-    figure.update_layout(width=len(matrices) * (side + GAP), height=side + TITLE + figures.MARGIN["b"])
+    figures.box(figure).update_yaxes(autorange="reversed")
+    figure.update_layout(height=side + TITLE + figures.MARGIN["b"])
     return _titled(figures.dress(figure, dark=dark, margin={**figures.MARGIN, "t": TITLE}))
 
 
@@ -63,7 +71,7 @@ def over_steps(
     figure.update_xaxes(title={"text": "half-steps", "standoff": 4})
     figure.update_yaxes(title={"text": quantity, "standoff": 4}, type="log" if log else "linear")
     figure.update_traces(mode="lines+markers", marker={"size": 4})
-    return figure.update_layout(width=720, height=340, showlegend=True, legend={"font": {"size": 13}})
+    return figure.update_layout(height=340, showlegend=True, legend={"font": {"size": 13}})
 
 
 def bars(panels: Mapping[str, Mapping[str, float]], *, dark: bool | None = None) -> go.Figure:
@@ -83,7 +91,7 @@ def bars(panels: Mapping[str, Mapping[str, float]], *, dark: bool | None = None)
         room = 0.1 + 0.5 * (high - low)
         figure.update_xaxes(type="log", range=[low - 0.5 * room - 0.3, high + room + 0.3], visible=False, row=1, col=k)
     figure.update_yaxes(autorange="reversed")
-    figure.update_layout(bargap=0.35, width=WIDTH, height=TITLE + 44 * len(names))
+    figure.update_layout(bargap=0.35, height=TITLE + 44 * len(names))
     figures.dress(figure, dark=dark, margin={**figures.MARGIN, "l": 110, "t": TITLE})
     return _titled(figure.update_yaxes(showgrid=False))
 
@@ -110,16 +118,10 @@ def _signed_trace(matrix: np.ndarray, *, dark: bool | None) -> go.Heatmap:
         customdata=matrix,
         zmin=-1,
         zmax=1,
-        colorscale=_scale(DIVERGING_DARK if dark else DIVERGING_LIGHT),
+        colorscale=signed_scale(dark),
         showscale=False,
         hovertemplate="row %{y}, column %{x}: %{customdata:.3g}<extra></extra>",
     )
-
-
-def _scale(palette: bytes) -> list[tuple[float, str]]:
-    """A palette of the matrix view, as plotly wants it."""
-    colours = np.frombuffer(palette, np.uint8).reshape(256, 3)
-    return [(k / 16, "rgb({}, {}, {})".format(*colours[min(16 * k, 255)])) for k in range(17)]
 
 
 def _titled(figure: go.Figure) -> go.Figure:

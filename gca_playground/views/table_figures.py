@@ -115,6 +115,9 @@ def _level(figure: go.Figure, name: str, height: float, *, dark: bool | None) ->
     colour = palette(dark)["muted"]
     line = {"dash": "dot", "width": 1, "color": colour}
     figure.add_hline(y=height, line=line, annotation={"text": name, "font": {"color": colour}})
+    seen = figure.layout.yaxis.autorangeoptions.include or ()
+    room = 0.05 * (max(y := [place for trace in figure.data for place in trace.y]) - min(y))
+    figure.update_yaxes(autorangeoptions_include=[*seen, height - room, height + room])
 
 
 def _framed(figure: go.Figure, titles: tuple[str, str], *, log: bool, dark: bool | None) -> go.Figure:
@@ -124,4 +127,4 @@ def _framed(figure: go.Figure, titles: tuple[str, str], *, log: bool, dark: bool
         places = sorted({place for line in figure.data for place in line.x})
         figure.update_xaxes(tickvals=places, ticktext=[f"{place:g}" for place in places], minor={"ticks": ""})
     figure.update_yaxes(title={"text": titles[1], "standoff": 4})
-    return figure.update_layout(width=720, height=360, showlegend=True, legend={"font": {"size": 13}})
+    return figure.update_layout(height=360, showlegend=True, legend={"font": {"size": 13}})

@@ -105,6 +105,6 @@ class Theme(anywidget.AnyWidget):
     """
 
     _esm = static_text("keys.js", "late.js", "dark.js", "theme.js")
-    _css = colour_rules() + static_text("lab.css")
+    _css = colour_rules() + static_text("lab.css", "running.css", "words.css", "ipywidgets.css")
 
     dark = Bool(False, help="whether the page is dark; the browser says it").tag(sync=True)

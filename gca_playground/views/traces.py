@@ -114,15 +114,16 @@ def class_names(
 
 
 def line_traces(lines: list[Segments], *, dark: bool | None = None) -> list[go.Scatter]:
-    """Mass lines in the text colour, the heavier the darker."""
+    """Mass lines in the text colour, the heavier the stronger."""
     colour = palette(dark)["text"]
+    fade = 0.6 if dark is None else 1.0  # the grey that can be read on white and on black is paler than either's text
     return [
         go.Scatter(
             x=line.x,
             y=line.y,
             mode="lines",
             line={"color": colour, "width": 0.8 + 0.4 * level},
-            opacity=opacity,
+            opacity=opacity**fade,
             hoverinfo="skip",
             showlegend=False,
         )

@@ -189,3 +189,8 @@ def test_wrong_targets_are_told_apart(wrong, reason):
     verdict = gca.check.rising_target(wrong)
     assert verdict.state == "wrong"
     assert reason in verdict.why
+
+
+@pytest.mark.parametrize("answer", [(..., ...), (None, None), [torch.eye(16), ...]])
+def test_clouds_that_are_not_there_yet(answer):
+    assert "make z and w" in gca.check.hub(answer).why

@@ -1,5 +1,6 @@
 """The self-checks of notebook 07: a domain prior, a target that can be reached, classes apart with domains mixed."""
 
+import numpy
 import pytest
 import torch
 
@@ -153,3 +154,9 @@ def test_wrong_targets_are_told_apart(wrong, reason):
     verdict = gca.check.classes_apart(wrong)
     assert verdict.state == "wrong"
     assert reason in verdict.why
+
+
+@pytest.mark.parametrize("wrap", [torch.as_tensor, numpy.asarray])
+def test_a_mask_is_a_target(wrap):
+    verdict = gca.check.classes_apart(lambda classes, domains: wrap(classes[:, None] == classes))
+    assert verdict.state == "right", verdict.why

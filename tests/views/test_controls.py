@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,10 +21,14 @@ from gca_playground.views.controls import (
     step_stops,
 )
 from gca_playground.views.export import ExportButton
+from gca_playground.views.labs.lab import _descendants
+from gca_playground.views.labs.link import LABS
 from gca_playground.views.theme import DARK, LIGHT, Theme, colour_rules, static_text
 
 INF = math.inf
 RELAXATION = relaxation_stops()
+VIEWS = Path(theme.__file__).parent
+SHEETS = sorted(path.name for path in (VIEWS / "static").glob("*.css"))
 
 
 def sent_by(widget: Any) -> list[dict[str, Any]]:
@@ -279,11 +284,31 @@ def test_marks_can_be_seen(colours: dict[str, str], ink: str) -> None:
 def test_both_themes_have_the_same_colours_and_the_style_sheets_use_no_others() -> None:
     assert LIGHT.keys() == DARK.keys()
     known = set(re.findall(r"(--gca-[a-z-]+):", colour_rules()))
-    for name in ("controls.css", "lab.css", "matrix_view.css"):
+    for name in SHEETS:
         sheet = static_text(name)
         own = set(re.findall(r"(--gca-[a-z-]+):", sheet)) | {"--gca-fill"}
         assert set(re.findall(r"var\((--gca-[a-z-]+)", sheet)) <= known | own
         assert not re.findall(r":[^;{]*#[0-9a-f]{3,8}\b", sheet), f"{name} has a colour of its own"
+
+
+def test_every_rule_has_something_to_dress() -> None:
+    """Each class of a sheet is that of a widget of some lab, or is written out in a source."""
+    states = {name: [None] for name in LABS} | {
+        "training": [{"batch": 24, "sides": [{"loss": "infonce"}, {"loss": "rince"}]}],
+        "crossmodal": [None, {"tab": "drifters"}],
+    }
+    worn: set[str] = set()
+    for name, kind in LABS.items():
+        for state in states[name]:
+            lab = kind(state=state)
+            worn |= {each for widget in (lab, *_descendants(lab)) for each in getattr(widget, "_dom_classes", ())}
+            lab.close()
+    sources = "".join(path.read_text() for ending in ("py", "js") for path in VIEWS.rglob(f"*.{ending}"))
+    for name in SHEETS:
+        dressed = set(re.findall(r"\.(gca-[\w-]+)", static_text(name)))
+        assert dressed, name
+        idle = [each for each in dressed - worn if not re.search(rf"{each}(?![\w-])", sources)]
+        assert not idle, f"{name}: nothing wears {idle}"
 
 
 def test_the_browser_says_dark() -> None:

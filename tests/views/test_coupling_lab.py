@@ -27,6 +27,7 @@ from gca_playground.views.labs.scene import codes_of
 from gca_playground.views.matrix_view import DIVERGING_LIGHT, NOWHERE, PLAN_LIGHT
 from gca_playground.views.theme import DARK, LIGHT
 from tests.oracles import picture
+from tests.views.hands import message, turn
 
 N = 12
 
@@ -69,10 +70,6 @@ def own() -> tuple[np.ndarray, np.ndarray]:
     return z, z + 0.3 * random.normal(size=(10, 3))
 
 
-def turn(lab: CouplingLab, name: str, value: Any) -> None:
-    lab.knobs[name].control.value = value
-
-
 def shown(lab: CouplingLab) -> np.ndarray:
     return np.frombuffer(lab.matrix.pixels, np.uint8).reshape(lab.matrix.shape)
 
@@ -89,12 +86,6 @@ def seen(lab: CouplingLab) -> tuple[Any, ...]:
     ]
     words = [part.value for part in (lab.formula, lab.pill, lab.numbers, lab.look, lab.told)]
     return lab.matrix.pixels, lab.matrix.row_bars, lab.matrix.col_bars, words, drawn
-
-
-def message(lab: CouplingLab) -> str:
-    """What stands in the error box, without its tags."""
-    assert lab.guard.box.value in ("", *re.findall(r'<div role="alert">.*</div>', lab.guard.box.value))
-    return re.sub("<.*?>", "", lab.guard.box.value)
 
 
 # every control changes the plan to the right one
@@ -714,6 +705,24 @@ def test_your_own_embeddings_keep_their_name(own: tuple[np.ndarray, np.ndarray])
     assert seen(again) == seen(lab)
     lab.buttons["reset"].click()
     assert (seen(lab), lab.state) == before
+
+
+@pytest.mark.parametrize(("field", "value"), [("n", 10), ("mismatched", 0.3), ("mismatched", 0.0), ("options", {})])
+def test_of_your_own_embeddings_there_is_nothing_to_choose(
+    own: tuple[np.ndarray, np.ndarray], field: str, value: Any
+) -> None:
+    lab = CouplingLab(*own)
+    assert lab.state["data"] == {"name": "yours", "seed": 0}
+    before = seen(lab), lab.state
+    words = re.escape(f"{field} chooses of a data set: your own data are taken as they are, got {field} = {value!r}")
+    state = {"data": {"name": "yours", field: value}}
+    with pytest.raises(ValueError, match=words):
+        lab.state = state
+    with pytest.raises(ValueError, match=words):
+        CouplingLab.from_state(state, *own)
+    assert (seen(lab), lab.state) == before
+    more = np.concatenate([own[0], own[1]])
+    assert CouplingLab.from_state(lab.state, more, more).matrix.shape == (20, 20)
 
 
 # errors

@@ -65,9 +65,19 @@ def test_the_clouds_stand_above_their_own_matrix():
 
 
 @pytest.mark.parametrize("count", [1, 2, 4, 5, 8])
-def test_it_is_never_wider_than_a_page(count):
-    plan = gca.solve(cost())
-    assert beside([plan] * count, ["same"] * count).layout.width <= 980
+def test_it_is_as_wide_as_its_page_and_the_panels_stay_apart(count):
+    figure = beside([gca.solve(cost())] * count, ["same"] * count)
+    assert figure.layout.width is None
+    drawn = of_kind(figure, go.Heatmap), of_kind(figure, go.Bar)[::2]
+    matrices, bars = ([figure.layout[trace.xaxis.replace("x", "xaxis")].domain for trace in kind] for kind in drawn)
+    for matrix, bar, after in zip(matrices, bars, [*matrices[1:], (1.02, 1.02)], strict=True):
+        assert matrix[1] < bar[0] and bar[1] + 0.01 < after[0]
+
+
+def test_few_panels_do_not_fill_the_page():
+    widths = [np.ptp(beside([gca.solve(cost())] * count, ["same"] * count).layout.xaxis.domain) for count in (1, 3, 4)]
+    np.testing.assert_allclose(widths, widths[0], rtol=0.06)
+    assert widths[0] < 0.25
 
 
 @pytest.mark.parametrize(
@@ -87,4 +97,4 @@ def test_dark_and_light_differ():
     plan = gca.solve(cost())
     light, dark = (beside([plan], ["one"], dark=dark).data for dark in (False, True))
     assert light[1].marker.color != dark[1].marker.color
-    assert not light[0].reversescale and dark[0].reversescale
+    assert light[0].colorscale != dark[0].colorscale

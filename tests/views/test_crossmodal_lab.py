@@ -25,6 +25,7 @@ from gca_playground.views.labs.crossmodal_presets import PRESETS
 from gca_playground.views.labs.crossmodal_state import BLANK, State, inked
 from gca_playground.views.labs.link import app, link
 from gca_playground.views.theme import DARK, LIGHT
+from tests.views.hands import cells, message, plain, turn
 
 
 @pytest.fixture(scope="module")
@@ -45,23 +46,6 @@ def new_lab() -> Iterator[CrossmodalLab]:
     lab = CrossmodalLab()
     yield lab
     lab.close()
-
-
-def turn(lab: CrossmodalLab, name: str, value: Any) -> None:
-    lab.knobs[name].control.value = value
-
-
-def plain(text: str) -> str:
-    return re.sub("<.*?>", "", text)
-
-
-def message(lab: CrossmodalLab) -> str:
-    return plain(lab.guard.box.value)
-
-
-def cells(html: str) -> list[list[str]]:
-    rows = re.findall("<tr>(.*?)</tr>", html)
-    return [[plain(cell) for cell in re.findall("<t[hd].*?>(.*?)</t[hd]>", row)] for row in rows]
 
 
 def points(trace: Any) -> np.ndarray:
@@ -374,7 +358,7 @@ def test_the_tabs_change_places_and_keep_what_was_there(lab: CrossmodalLab) -> N
 def test_the_state_survives_json(lab: CrossmodalLab, values: dict[str, Any]) -> None:
     lab.state = values
     assert lab.state == State().to_dict() | lab.state | values
-    again = CrossmodalLab.from_state(json.loads(lab.frame.copy_state.text))
+    again = CrossmodalLab.from_state(json.loads(lab.copy_state.text))
     assert again.state == lab.state and again.frame.formula.value == lab.frame.formula.value
     again.close()
 

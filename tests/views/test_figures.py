@@ -70,6 +70,8 @@ def test_heavier_lines_are_thicker_and_darker() -> None:
     for dark, colours in ((None, EITHER), (False, LIGHT), (True, DARK)):
         lines = figures.line_traces(figures.mass_lines(SHARES, ENDS), dark=dark)
         assert {t.line.color for t in lines} == {colours["text"]}
+    grey, known = (figures.line_traces(figures.mass_lines(SHARES, ENDS), dark=dark) for dark in (None, False))
+    assert all(one.opacity > other.opacity for one, other in zip(grey, known, strict=True))
 
 
 def luminance(colour: str) -> float:

@@ -25,6 +25,7 @@ from gca_playground.views.labs.gaussian_scene import learn, make_scene
 from gca_playground.views.labs.gaussian_state import LOSSES, State
 from gca_playground.views.labs.link import app, link
 from gca_playground.views.theme import DARK, LIGHT
+from tests.views.hands import cells, message, turn
 
 V = 1.5
 """The variance of every coordinate."""
@@ -48,24 +49,6 @@ def new_lab() -> Iterator[GaussianLab]:
     lab = GaussianLab()
     yield lab
     lab.close()
-
-
-def turn(lab: GaussianLab, name: str, value: Any) -> None:
-    lab.knobs[name].control.value = value
-
-
-def plain(text: str) -> str:
-    return re.sub("<.*?>", "", text)
-
-
-def message(lab: GaussianLab) -> str:
-    return plain(lab.guard.box.value)
-
-
-def cells(html: str) -> list[list[str]]:
-    """A table of HTML as text."""
-    rows = re.findall("<tr>(.*?)</tr>", html)
-    return [[plain(cell) for cell in re.findall("<t[hd].*?>(.*?)</t[hd]>", row)] for row in rows]
 
 
 def readouts(lab: GaussianLab, column: int) -> list[float]:

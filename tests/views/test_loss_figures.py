@@ -33,8 +33,12 @@ def test_a_matrix_of_zeros_can_be_shown():
 
 
 @pytest.mark.parametrize("count", [1, 2, 4, 6])
-def test_it_is_never_wider_than_a_page(count):
-    assert signed([torch.eye(3)] * count, ["same"] * count).layout.width <= 980
+def test_it_is_as_wide_as_its_page_and_few_matrices_do_not_fill_it(count):
+    layout = signed([torch.eye(3)] * count, ["same"] * count).layout
+    assert layout.width is None
+    first, last = layout.xaxis.domain, layout["xaxis" if count == 1 else f"xaxis{count}"].domain
+    assert np.ptp(first) == pytest.approx(np.ptp(last)) and np.ptp(first) < 0.25
+    assert (last[1] == pytest.approx(1)) == (count >= 4)
 
 
 @pytest.mark.parametrize(

@@ -59,6 +59,8 @@ def test_several_columns_are_a_line_each():
     assert [*figure.data[1].y] == [0.9] * 3
     assert figure.layout.shapes[0].y0 == 0.25
     assert figure.layout.annotations[0].text == "chance"
+    low, high = figure.layout.yaxis.autorangeoptions.include
+    assert low < 0.25 < high
 
 
 def test_on_a_logarithmic_axis_and_among_words_nothing_is_moved():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -18,6 +17,7 @@ from gca_playground.views.labs.target import TargetLab
 from gca_playground.views.labs.target_state import DATA, FIRST, RELATIONS, Kinds, start
 from gca_playground.views.labs.training_state import Material, State
 from gca_playground.views.matrix_view import plan_levels
+from tests.views.hands import message, turn
 
 KINDS = Kinds(3, 2)
 SMALL = start(
@@ -37,14 +37,6 @@ def lab(one_lab: TargetLab) -> TargetLab:
     """A lab as if it had just been opened."""
     one_lab._restart(State.from_dict(SMALL.to_dict() | {"batch": 48}, FIRST))
     return one_lab
-
-
-def turn(lab: TargetLab, name: str, value: Any) -> None:
-    lab.knobs[name].control.value = value
-
-
-def message(lab: TargetLab) -> str:
-    return re.sub("<.*?>", "", lab.guard.box.value)
 
 
 def by_hand(lab: TargetLab) -> np.ndarray:

@@ -26,6 +26,7 @@ from gca_playground.views.labs.training_run import Frame, Frames, Run, _drawn
 from gca_playground.views.labs.training_state import PLAIN_LOSSES, Material, Side, State, arguments, script
 from gca_playground.views.matrix_view import plan_levels
 from gca_playground.views.theme import DARK, LIGHT
+from tests.views.hands import message, turn
 
 SMALL = {"data": {"name": "moons", "options": {"n": 48}}, "batch": 24}
 UOT = {"loss": "gca-uot"}
@@ -48,14 +49,6 @@ def lab(one_lab: TrainingLab) -> TrainingLab:
     """A lab as if it had just been opened."""
     one_lab._restart(State.from_dict(SMALL, one_lab._first()))
     return one_lab
-
-
-def turn(lab: TrainingLab, name: str, value: Any) -> None:
-    lab.knobs[name].control.value = value
-
-
-def message(lab: TrainingLab) -> str:
-    return re.sub("<.*?>", "", lab.guard.box.value)
 
 
 def points(lab: TrainingLab, side: int = 0) -> np.ndarray:
@@ -518,6 +511,20 @@ def test_your_own_data() -> None:
         TrainingLab(x)
     for one in (lab, again):
         one.close()
+
+
+@pytest.mark.parametrize("kind", [TrainingLab, TargetLab])
+@pytest.mark.parametrize(("field", "value"), [("mismatched", 0.3), ("options", {"n": 40})])
+def test_of_your_own_data_there_is_nothing_to_choose(kind: Any, field: str, value: Any) -> None:
+    x = np.random.default_rng(0).normal(size=(40, 5))
+    data = gca.datasets.from_arrays(x, x + 0.1, labels=(x[:, 0] > 0).astype(int))
+    lab = kind(data)
+    assert lab.state["data"] == {"name": "yours"}
+    before = lab.state
+    with pytest.raises(ValueError, match=f"{field} chooses of a data set: your own data are taken as they are"):
+        lab.state = before | {"data": {"name": "yours", field: value}}
+    assert lab.state == before
+    lab.close()
 
 
 def test_a_name_opens_that_data() -> None:
