@@ -22,6 +22,8 @@ from gca_playground import __version__
 from gca_playground.doctor import DISTRIBUTION, START, doctor, find_course
 
 PAGE = "notebooks/app.ipynb"
+TEMPLATES = Path(__file__).parent / "views" / "page"
+"""Where voila finds the template ``gca``, a page that asks nothing of the network."""
 # What JupyterLab does unless the user has chosen otherwise: it asks nobody for news or updates, and asks the user
 # nothing about it either (its option news_url=None leaves the question in front of the first view).
 SETTINGS = {"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False}}
@@ -58,6 +60,7 @@ def open_course(*, browser: bool = True, port: int | None = None, more: Sequence
         )
     with tempfile.TemporaryDirectory() as settings:
         Path(settings, "overrides.json").write_text(json.dumps(SETTINGS))
+        _one_thread()
         LabApp.launch_instance(lab_arguments(course, settings, browser=browser, port=port, more=more))
     return 0
 
@@ -92,6 +95,8 @@ def serve_app(arguments: Sequence[str] = ()) -> int:
     except ImportError as error:
         mend = 'python -m pip install "voila>=0.5.8"'
         return _complain(f"voila cannot be imported ({error}): {mend}", status=1)
+    _add_path("JUPYTER_PATH", TEMPLATES)
+    _one_thread()
     Voila.launch_instance(app_arguments(course, options, more))
     return 0
 
@@ -99,6 +104,8 @@ def serve_app(arguments: Sequence[str] = ()) -> int:
 def app_arguments(course: Path, options: argparse.Namespace, more: Sequence[str] = ()) -> list[str]:
     """What voila is started with."""
     arguments = [str(course / PAGE), "--Voila.ip=127.0.0.1", "--VoilaConfiguration.allow_theme_override=YES"]
+    if not any("template=" in argument for argument in more):
+        arguments.append("--template=gca")
     if options.token:
         arguments.append("--token")
     if options.port is not None:
@@ -170,6 +177,16 @@ def _port(text: str) -> int:
     if not (text.isdecimal() and int(text) < 2**16):
         raise argparse.ArgumentTypeError(f"a port is a number from 0 to 65535, got {text!r}")
     return int(text) or free_port()
+
+
+def _one_thread() -> None:
+    """Kernels compute on one thread, unless told otherwise: on the course's sizes more only wait for each other."""
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+def _add_path(name: str, folder: Path) -> None:
+    """Put a folder first on a search path of the environment."""
+    os.environ[name] = os.pathsep.join(filter(None, (str(folder), os.environ.get(name, ""))))
 
 
 def free_port() -> int:

@@ -320,6 +320,22 @@ def test_the_app_passes_on_what_it_is_told():
     assert {"--no-browser", "--port=8877", "--theme=dark"} <= set(given)
 
 
+def test_the_app_has_a_page_of_its_own_unless_told_otherwise():
+    assert "--template=gca" in app_started_with()
+    assert (cli.TEMPLATES / "voila" / "templates" / "gca" / "index.html.j2").is_file()
+    assert "--template=gca" not in app_started_with("--template=lab")
+
+
+@pytest.mark.parametrize(("before", "after"), [(None, "1"), ("3", "3")])
+def test_kernels_have_one_thread_unless_told_otherwise(launched, course, monkeypatch, before, after):
+    monkeypatch.setenv("OMP_NUM_THREADS", "")  # so that it is put back
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    if before:
+        monkeypatch.setenv("OMP_NUM_THREADS", before)
+    assert cli.main(["--no-browser"]) == 0
+    assert os.environ["OMP_NUM_THREADS"] == after
+
+
 def test_the_app_says_so_where_voila_is_missing(monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "voila.app", None)
     assert cli.main(["app"]) == 1

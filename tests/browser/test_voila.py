@@ -60,6 +60,7 @@ def labs(browser: Any, app: App) -> Iterator[dict[str, LabOnPage]]:
     }
     errors: list[str] = []
     said: list[str] = []
+    asked: set[str] = set()
     with ExitStack() as stack:
         labs = {}
         for name, (address, palette) in addresses.items():
@@ -67,10 +68,13 @@ def labs(browser: Any, app: App) -> Iterator[dict[str, LabOnPage]]:
             context.set_default_timeout(10_000)
             page = context.new_page()
             page.on("pageerror", lambda error, name=name: errors.append(f"{name}: {error}"))
+            page.on("request", lambda request: asked.add(str(urlsplit(request.url).hostname)))
             page.on("console", lambda told: said.append(told.text) if told.type == "error" else None)
             open_lab(page, address)
             labs[name] = LabOnPage(page, palette)
         yield labs
+    # Nothing comes from elsewhere: a page that waits for a server that does not answer is a white page.
+    assert asked <= {"127.0.0.1", "None"}, asked
     # anywidget gives a model two seconds, which a busy machine may exceed; what each lab then shows is tested above.
     assert not [error for error in errors if "[anywidget] Failed to initialize model" not in error], (errors, said)
 
