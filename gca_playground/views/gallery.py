@@ -33,6 +33,8 @@ class Gallery(anywidget.AnyWidget):
     captions = t.List(t.Unicode()).tag(sync=True)
     names = t.List(t.Unicode()).tag(sync=True)
     chosen = t.Int(-1).tag(sync=True)
+    shown = ("shape", "pixels", "captions", "names")
+    """The traits that say what is to be seen."""
     palette_light = t.Bytes(PLAN_LIGHT).tag(sync=True)
     palette_dark = t.Bytes(PLAN_DARK).tag(sync=True)
 

@@ -78,9 +78,11 @@ def laws(
         anchor = figure.data[-1].xaxis or "x"
         figure.update_yaxes(scaleanchor=anchor, row=row + 1, col=col + 1)
     bare = {"showticklabels": False, "ticks": "", "showgrid": False, "range": [-reach, reach], "constrain": "domain"}
-    figure.update_xaxes(bare).update_yaxes(bare)
+    figure.update_xaxes(bare).update_yaxes(bare, constraintoward="top")
     figure.update_xaxes(title={"text": "u", "standoff": 0}, row=rows)
-    figure.update_yaxes(title={"text": "v", "standoff": 0}, col=1)
+    for row in range(1, rows + 1):  # an axis title would stand upright: a v that reads as >
+        beside = {"x": -0.02, "y": 0.5, "xref": "x domain", "yref": "y domain", "xanchor": "right"}
+        figure.add_annotation(beside, text="v", showarrow=False, row=row, col=1)
     figure.update_layout(height=rows * (PANEL + TITLE) + 24)
     figures.dress(figure, dark=dark, margin={"l": 24, "r": 8, "t": TITLE, "b": 24})
     return figure.update_annotations(font={"size": 12})
@@ -120,7 +122,7 @@ def _panel(truth: Gaussian, model: Model | Gaussian, pair: int, reach: float, *,
     joint = model.joint if isinstance(model, Model) else model
     lines = mean_lines(model.u_given_v, model.v_given_u, reach, pair)
     styles = (
-        (ellipse(truth, pair), {"color": colours["neutral"], "width": 6}, 0.5 if dark is None else 0.35, "truth"),
+        (ellipse(truth, pair), {"color": colours["neutral"], "width": 6}, 0.7 if dark is None else 0.35, "truth"),
         (lines[0], {"color": colours["rows"], "width": 1.5}, 1, "E[u|v]"),
         (lines[1], {"color": colours["cols"], "width": 1.5}, 1, "E[v|u]"),
         (ellipse(joint, pair), {"color": MODEL, "width": 2.5}, 1, "model"),

@@ -28,13 +28,16 @@ class LiveFigure(go.FigureWidget):
     """
 
     _esm = f"const bundle = {json.dumps(_BUNDLE.read_text(encoding='utf-8'))};\n{_JS}"
+    shown = ("_widget_data", "_widget_layout")
+    """The traits that say what is to be seen."""
 
     def get_state(self, key: Any = None, drop_defaults: bool = False) -> dict[str, Any]:
         """The whole of it is what it is now: plotly tells of each change once, to who is there to hear it.
 
         A browser asks for the whole when it opens the figure, loads its page anew, or has missed something.
         """
-        if key is None and hasattr(self, "_layout_obj"):
+        whole = key is None or (not isinstance(key, str) and set(self.shown) <= set(key))
+        if whole and hasattr(self, "_layout_obj"):
             for name, now in (("_widget_layout", self._layout_obj._props), ("_widget_data", self._data)):
                 self._trait_values[name] = copy.deepcopy(now)  # quietly: this is being sent
         state: dict[str, Any] = super().get_state(key, drop_defaults)

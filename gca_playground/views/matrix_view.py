@@ -82,6 +82,8 @@ class MatrixView(anywidget.AnyWidget):
     hover = t.Tuple(t.Int(), t.Int(), default_value=NOWHERE).tag(sync=True)
     caption = t.Unicode().tag(sync=True)
     aria_text = t.Unicode("matrix").tag(sync=True)
+    shown = ("shape", "pixels", "row_bars", "col_bars", "bar_top", "outline", "caption", "aria_text")
+    """The traits that say what is to be seen."""
     paintable = t.Bool(False, help="whether pressing on cells paints them").tag(sync=True)
 
     def on_paint(self, callback: Callable[[int, int, bool], object]) -> None:

@@ -7,6 +7,7 @@ the figures as `LIGHT["rows"]` or `DARK["rows"]`. Rows are blue and columns oran
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import anywidget
@@ -108,3 +109,7 @@ class Theme(anywidget.AnyWidget):
     _css = colour_rules() + static_text("lab.css", "running.css", "words.css", "ipywidgets.css")
 
     dark = Bool(False, help="whether the page is dark; the browser says it").tag(sync=True)
+
+    def on_open(self, act: Callable[[], object]) -> None:
+        """Call this when a page has opened the lab, with all its parts, for the first time."""
+        self.on_msg(lambda _, content, __: act() if content == {"open": True} else None)

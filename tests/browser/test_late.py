@@ -13,6 +13,7 @@ from gca_playground.views.matrix_view import PLAN_DARK, PLAN_LIGHT
 from gca_playground.views.theme import DARK
 from tests.browser.canvas import comes_to_show
 from tests.browser.jupyter import PATIENCE, Server, open_notebook, run
+from tests.browser.kernel import ask
 from tests.oracles import picture
 
 sync_api = pytest.importorskip("playwright.sync_api")
@@ -80,3 +81,39 @@ def test_the_figures_follow_the_theme(page: Any) -> None:
         assert shows(page, START, PLAN_DARK)
     finally:
         run(page, "apputils:change-theme", theme="JupyterLab Light")
+
+
+LOSING = """import comm
+import gca_playground as gca
+lab = gca.TrainingLab(state={"data": {"name": "moons", "options": {"n": 96}}, "sides": [{"loss": "infonce"}]})
+said = comm.base_comm.BaseComm.send
+comm.base_comm.BaseComm.send = lambda *args, **more: None
+lab.step(12)
+comm.base_comm.BaseComm.send = said
+lab"""
+SEEN = """() => {
+    const plot = document.querySelector(".gca-lab .gca-curves .js-plotly-plot");
+    const cells = document.querySelector(".gca-lab .gca-mv-data");
+    return [
+        document.querySelector(".gca-lab .gca-where b")?.textContent,
+        document.querySelector(".gca-lab .gca-card-numbers")?.innerText.includes("kNN"),
+        plot?._fullLayout?.xaxis.range[1], plot?._fullLayout?.yaxis.range[1],
+        plot?.querySelectorAll(".xtick").length > 3, plot?.data?.[0].x.length, cells?.width > 1,
+    ];
+}"""
+
+
+def test_what_is_lost_while_a_page_opens_a_lab_is_said_again(browser: Any, jupyter: Server) -> None:
+    """As where JupyterLab connects while cells run: the lab was announced at step 0, the next 12 were not heard."""
+    jupyter.write("lost.ipynb", LOSING)
+    context = browser.new_context(viewport={"width": 1240, "height": 1200})
+    page = context.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    open_notebook(page, jupyter, "lost.ipynb")
+    curves = "lab.curves.widget"
+    ends = ask(page, f"[{curves}.layout.xaxis.range[1], {curves}.layout.yaxis.range[1]]")
+    right = ["12", True, *ends, True, 12, True]
+    page.wait_for_function(f"(right) => JSON.stringify(({SEEN})()) === JSON.stringify(right)", arg=right)
+    context.close()
+    assert not errors

@@ -401,8 +401,9 @@ def test_laws_draws_a_panel_a_model() -> None:
     models = {"one": gaussian.closed_form("conditional", truth), "two": truth}
     figure = gaussian_figures.laws(truth, models)
     assert len(figure.data) == 8 and [note.text.split("<br>")[0] for note in figure.layout.annotations] == [
-        "<b>one</b>", "<b>two</b>",
+        "<b>one</b>", "<b>two</b>", "v",
     ]  # fmt: skip
+    assert figure.layout.xaxis.title.text == figure.layout.xaxis2.title.text == "u" and figure.layout.width is None
     assert "0.1433" in figure.layout.annotations[0].text
     assert on_ellipse(points(figure.data[3]), np.array([[2.7, 1.8], [1.8, 2.7]]))
     with pytest.raises(ValueError, match="at least one model"):

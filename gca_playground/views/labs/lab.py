@@ -34,6 +34,7 @@ class Lab(widgets.VBox):
         self.add_class("gca-lab")
         self.theme = Theme()
         self.guard = Guard()
+        self.theme.on_open(self.guard(self._show_again))
         close_earlier(self)
 
     def fill(self, *parts: widgets.Widget) -> None:
@@ -117,6 +118,13 @@ class Lab(widgets.VBox):
             yield
         finally:
             self._quiet = before
+
+    def _show_again(self) -> None:
+        """Send what is to be seen once more: a page that was busy while it opened the lab may have missed some."""
+        for widget in _descendants(self):
+            shown = getattr(widget, "shown", ("value",) if isinstance(widget, widgets.HTML) else ())
+            if shown:
+                widget.send_state(shown)
 
     def close(self) -> None:
         """Take the lab off the page and let go of everything it holds."""

@@ -17,6 +17,16 @@ function watchWidth(el, signal) {
   signal.addEventListener("abort", () => observer.disconnect());
 }
 
+// anywidget loads this module once a model.
+let opened = false;
+
+// A lab's view is made after the models of all its parts: from now on they hear Python. What it said before, while
+// JupyterLab was connecting or busy, one of them may have missed.
+function tellOpen(model) {
+  if (!opened) model.send({ open: true });
+  opened = true;
+}
+
 function render({ model, el }) {
   const stop = new AbortController();
   el.style.display = "none";
@@ -26,6 +36,7 @@ function render({ model, el }) {
     model.save_changes();
   };
   watchDark(tell, stop.signal);
+  tellOpen(model);
   ownKeys((target) => target.closest(".gca-lab"), stop.signal); // for ipywidgets' own buttons and menus
   watchWidth(el, stop.signal);
   return () => stop.abort();
