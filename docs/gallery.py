@@ -51,8 +51,10 @@ def gradient(dark: bool) -> go.Figure:
     target = torch.eye(24)
     titles = ["target T", "plan P, one half-step", "P − T"]
     figure = signed([target, plan.matrix, plan.matrix - target], titles, dark=dark)
-    for k, axis in enumerate(("x", "x2", "x3"), start=1):
-        figure.update_yaxes(scaleanchor=axis, constrain="domain", constraintoward="top", col=k)
+    for k, (axis, title) in enumerate(zip(("x", "x2", "x3"), figure.layout.annotations, strict=True)):
+        figure.update_xaxes(domain=[k / 3, (k + 0.96) / 3], col=k + 1)  # here three fill the page
+        figure.update_yaxes(scaleanchor=axis, constrain="domain", constraintoward="top", col=k + 1)
+        title.x = (k + 0.48) / 3
     return figure.update_xaxes(constrain="domain")
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from gca_playground.views.labs import crossmodal_presets, gaussian_presets, presets, training_presets
+from gca_playground.views.labs.target_presets import TARGET_PRESETS
 from notebooks import course
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -83,3 +85,17 @@ def test_every_notebook_leads_to_the_next():
     for path, after in itertools.pairwise(paths):
         assert f"]({after.name})" in nbformat.read(path, as_version=4).cells[-1].source, path.name
         assert f"]({path.name})" in nbformat.read(after, as_version=4).cells[-1].source, after.name
+
+
+def test_the_teacher_s_page_names_presets_that_there_are():
+    text = (ROOT / "notebooks/TEACHING.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"preset\s+\*([^*]+)\*", text))
+    labs = (
+        presets.PRESETS,
+        training_presets.PRESETS,
+        TARGET_PRESETS,
+        gaussian_presets.PRESETS,
+        crossmodal_presets.PRESETS,
+    )
+    there = {preset.name for lab in labs for preset in lab}
+    assert {"ring", "hubs", "four corners", "the other side"} <= named <= there

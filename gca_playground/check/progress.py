@@ -14,7 +14,7 @@ State = Literal["right", "wrong", "not attempted"]
 
 LOOKS = {
     "right": ("✓", "#1b7f3b", "right"),
-    "wrong": ("✗", "#b3261e", "not yet"),
+    "wrong": ("✗", "#cf4038", "not yet"),
     "not attempted": ("○", "#6b7280", "not attempted"),
 }
 """How a state looks everywhere: its sign, its colour, and the word for it."""

@@ -207,7 +207,7 @@ def test_not_attempted_repeats_the_question(check, answer):
         (lambda *_: ..., "still returns the dots"),
         (lambda *_: "far", "it returned a str"),
         (lambda *_: {"cost": 1}, "it returned a dict"),
-        (lambda *_: torch.ones(2, 2, dtype=torch.bool), "a tensor of numbers"),
+        (lambda *_: torch.ones(2, 2, dtype=torch.complex64), "a tensor of numbers"),
         (lambda *_: 1 / 0, "raised ZeroDivisionError: division by zero"),
         (lambda: 3, "raised TypeError"),
         (lambda x, y: x.nothing, "raised AttributeError"),

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import gca_playground as gca
-from gca_playground.check.progress import COURSE
+from gca_playground.check.progress import COURSE, LOOKS
 from gca_playground.learning import cache
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
@@ -85,3 +85,17 @@ def test_the_course_is_what_the_notebooks_ask():
 def test_every_exercise_is_in_the_course():
     exercises = {name for name in gca.check.__all__ if name not in ("Progress", "Verdict", "progress")}
     assert exercises == {name for names in COURSE.values() for name in names}
+
+
+def luminance(colour):
+    """Relative luminance as WCAG 2 defines it."""
+    parts = [part / 255 for part in bytes.fromhex(colour[1:])]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+@pytest.mark.parametrize("page", ["#ffffff", "#111111"])
+@pytest.mark.parametrize("state", [*LOOKS])
+def test_a_state_can_be_seen_on_light_and_on_dark_pages(state, page):
+    low, high = sorted((luminance(LOOKS[state][1]), luminance(page)))
+    assert (high + 0.05) / (low + 0.05) >= 3

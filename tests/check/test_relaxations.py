@@ -186,6 +186,11 @@ def test_right_outer_steps(right):
     assert gca.check.outer_step(right).state == "right"
 
 
+def test_a_hundred_half_steps_are_enough_for_the_outer_step():
+    for _ in range(10):
+        assert gca.check.outer_step(lambda z, w, e: outer(z, w, e, 100)).state == "right"
+
+
 @pytest.mark.parametrize(
     ("wrong", "reason"),
     [
