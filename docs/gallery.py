@@ -17,9 +17,6 @@ from playwright.sync_api import sync_playwright
 import gca_playground as gca
 from gca_playground.alignment.divergence import kl_along
 from gca_playground.doctor import find_chromium
-from gca_playground.views.gaussian_figures import laws
-from gca_playground.views.loss_figures import over_steps, signed
-from gca_playground.views.table_figures import means
 
 HERE = Path(__file__).parent
 HOME = HERE / "gallery"
@@ -50,7 +47,7 @@ def gradient(dark: bool) -> go.Figure:
     plan = gca.solve(gca.cosine_cost(data.view1, data.view2), epsilon=0.2, steps=1)
     target = torch.eye(24)
     titles = ["target T", "plan P, one half-step", "P − T"]
-    figure = signed([target, plan.matrix, plan.matrix - target], titles, dark=dark)
+    figure = gca.figures.signed([target, plan.matrix, plan.matrix - target], titles, dark=dark)
     for k, (axis, title) in enumerate(zip(("x", "x2", "x3"), figure.layout.annotations, strict=True)):
         figure.update_xaxes(domain=[k / 3, (k + 0.96) / 3], col=k + 1)  # here three fill the page
         figure.update_yaxes(scaleanchor=axis, constrain="domain", constraintoward="top", col=k + 1)
@@ -66,14 +63,16 @@ def falling(dark: bool) -> go.Figure:
         f"ε = {epsilon}": [float(gca.Alignment(epsilon=epsilon, steps=k).of_cost(cost)) for k in range(1, 13)]
         for epsilon in (0.05, 0.1, 0.2, 0.5)
     }
-    return over_steps(curves, start=1, dark=dark)
+    return gca.figures.over_steps(curves, start=1, dark=dark)
 
 
 def robust(dark: bool) -> go.Figure:
     """Accuracy against the share of wrong pairs, from the committed table."""
     titles = ("share of wrong pairs", "accuracy of a linear probe")
     names = {name: name.upper().replace("INFONCE", "InfoNCE") for name in gca.losses()}
-    return means(TABLES / "noise.csv", x="rate", y="linear_probe", by="loss", names=names, titles=titles, dark=dark)
+    return gca.figures.means(
+        TABLES / "noise.csv", x="rate", y="linear_probe", by="loss", names=names, titles=titles, dark=dark
+    )
 
 
 def gaussians(dark: bool) -> go.Figure:
@@ -81,7 +80,7 @@ def gaussians(dark: bool) -> go.Figure:
     truth = gca.gaussian.plane_example()
     names = {"InfoNCE": "conditional", "joint": "joint", "Sinkhorn": "sinkhorn"}
     models = {name: gca.gaussian.closed_form(loss, truth) for name, loss in names.items()}
-    return laws(truth, models, dark=dark)
+    return gca.figures.laws(truth, models, dark=dark)
 
 
 PICTURES: dict[str, Draw] = {draw.__name__: draw for draw in (matching, sawtooth, gradient, falling, robust, gaussians)}

@@ -50,7 +50,7 @@ if TYPE_CHECKING:
         solve,
         squared_euclidean_cost,
     )
-    from gca_playground.views import figures
+    from gca_playground.views import drawn as figures
     from gca_playground.views.labs import CouplingLab, CrossmodalLab, GaussianLab, TargetLab, TrainingLab
     from gca_playground.views.labs.link import app
 
@@ -64,7 +64,7 @@ _MODULES = {
     "datasets": "gca_playground.learning.datasets",
     "encoders": "gca_playground.learning.encoders",
     "experiments": "gca_playground.learning.experiments",
-    "figures": "gca_playground.views.figures",
+    "figures": "gca_playground.views.drawn",
     "gaussian": "gca_playground.learning.gaussian",
     "metrics": "gca_playground.learning.metrics",
     "targets": "gca_playground.alignment.target",

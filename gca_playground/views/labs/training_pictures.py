@@ -11,22 +11,14 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from gca_playground.views import figures
+from gca_playground.views.embedded import ROUND, SYMBOLS, marks, seen, unit_circle
 from gca_playground.views.figures import CLASS_COLOURS, Segments
 from gca_playground.views.labs.pictures import alive, move
 from gca_playground.views.labs.training_run import Shot
 from gca_playground.views.theme import DARK, LIGHT
 
-SYMBOLS = (
-    "circle", "square", "diamond", "triangle-up", "cross", "x", "star", "hexagon", "triangle-down", "pentagon",
-)  # fmt: skip
-"""A shape for each colour, which is never alone in telling the class."""
 SIGNS = ["●", "■", "◆", "▲", "✚", "✖", "★", "⬢", "▼", "⬟"]
-"""The same shapes as text."""
-
-ELEVATION = 0.35
-"""How far above its equator one looks at a sphere, in radians."""
-ROUND = 1.12
-"""Half the width of a picture of unit vectors."""
+"""The shapes of the classes as text."""
 
 _NOTHING = Segments(np.zeros(0), np.zeros(0))
 _KINDS = len(SYMBOLS)
@@ -52,7 +44,7 @@ class EmbeddingPicture:
         line = {"mode": "lines", "hoverinfo": "skip", "x": [], "y": []}
         ring = {"size": 15, "symbol": "circle-open", "line": {"width": 2.5}}
         traces = [go.Scatter(line={"width": 1}, **line), go.Scatter(line={"width": 0.7}, opacity=0.3, **line)]
-        traces += [_points(k, opacity) for opacity in (0.22, 0.9) for k in range(_KINDS)]
+        traces += [marks(k, opacity) for opacity in (0.22, 0.9) for k in range(_KINDS)]
         traces += [go.Scatter(mode="markers", marker=ring, hoverinfo="skip", x=[], y=[])]
         figure = go.Figure(traces)
         figure.update_layout(height=400, autosize=True, hovermode="closest", meta={"no_taller_than_wide": True})
@@ -90,13 +82,13 @@ class EmbeddingPicture:
 
     def show(self, shot: Shot, *, unit: bool, azimuth: float) -> None:
         """The points of one step; ``unit``: of length 1 in two or three dimensions; ``azimuth``: where one stands."""
-        (z, front), (w, _) = (_seen(points, azimuth) for points in (shot.z, shot.w))
+        (z, front), (w, _) = (seen(points, azimuth) for points in (shot.z, shot.w))
         self.frame_to(ROUND if unit else self._room(np.concatenate([z, w])))
         self._at = z
         groups = [(self._colour == k) & (front == shown) for shown in (False, True) for k in range(_KINDS)]
         self._members = [np.flatnonzero(group) for group in groups]
         everyone = np.arange(len(z))
-        lines = [_circle() if unit else _NOTHING, figures.segments(everyone, everyone, (z, w))]
+        lines = [unit_circle() if unit else _NOTHING, figures.segments(everyone, everyone, (z, w))]
         move(self.widget, dict(enumerate(lines)))
         move(self.widget, {2 + k: Segments(*z[rows].T) for k, rows in enumerate(self._members)})
 
@@ -244,27 +236,6 @@ def thinned(steps: Any, values: Any, most: int = MOST_POINTS_OF_CURVE) -> Segmen
     whole = len(x) // each * each
     means = [side[:whole].reshape(-1, each).mean(1) for side in (x, y)]
     return Segments(*(np.append(mean, side[-1]) for mean, side in zip(means, (x, y), strict=True)))
-
-
-def _points(k: int, opacity: float) -> go.Scatter:
-    marker = {"color": CLASS_COLOURS[k], "symbol": SYMBOLS[k], "size": 8, "opacity": opacity, "line": {"width": 0}}
-    return go.Scatter(mode="markers", marker=marker, hoverinfo="text", x=[], y=[])
-
-
-def _seen(points: np.ndarray, azimuth: float) -> tuple[np.ndarray, np.ndarray]:
-    """Points of the plane, or of space from where one stands: (n, 2), and which of them are in front."""
-    if points.shape[1] == 2:
-        return points, np.ones(len(points), bool)
-    ahead = np.array([math.cos(azimuth), math.sin(azimuth), 0.0])
-    right = np.array([-math.sin(azimuth), math.cos(azimuth), 0.0])
-    to_eye = math.cos(ELEVATION) * ahead + math.sin(ELEVATION) * np.array([0.0, 0.0, 1.0])
-    axes = np.stack([right, np.cross(to_eye, right)])
-    return points @ axes.T, points @ to_eye >= 0
-
-
-def _circle() -> Segments:
-    angle = np.linspace(0, 2 * math.pi, 181)
-    return Segments(np.cos(angle), np.sin(angle))
 
 
 def _title(panel: int, text: str) -> dict[str, Any]:
