@@ -18,7 +18,7 @@ class Goal:
     partner: Tensor
 
     def seen(self, plan: Plan) -> Tensor:
-        """``<T, log P>`` (...), in the precision of the potentials: how likely T is where P is drawn."""
+        """``<T, log P> / n`` (...), in the precision of the potentials."""
         raise NotImplementedError
 
     def self_information(self, plan: Plan) -> Tensor | float:
@@ -38,12 +38,12 @@ class Painted(Goal):
         self.partner = matrix.argmax(-1)
 
     def seen(self, plan: Plan) -> Tensor:
-        """From the potentials: ``<T 1, log u> + <T' 1, log v> - <T, C> / epsilon``, on the support of T."""
+        """From the potentials: ``<T 1, log u> + <T' 1, log v> - <T, C> / epsilon`` a row, on the support of T."""
         wide, cost = plan.problem.wide, torch.where(self.matrix > 0, plan.cost, 0.0)
         spent = (self.matrix * cost).sum((-2, -1), dtype=wide) / plan.temperature
         sides = ((self.matrix.sum(-1, dtype=wide), plan.log_u), (self.matrix.sum(-2, dtype=wide), plan.log_v))
         rows, cols = (torch.where(sums > 0, sums * scale, 0.0).sum(-1) for sums, scale in sides)
-        return rows + cols - spent
+        return (rows + cols - spent) / self.matrix.shape[-2]
 
     def self_information(self, plan: Plan) -> Tensor:
         """With 0 log 0 = 0."""
@@ -55,7 +55,7 @@ class Painted(Goal):
 
 
 class Pairing(Goal):
-    """Row i belongs to column i + shift, counted round the end, each with mass 1: nothing n x n is needed."""
+    """Row i belongs to column i + shift, counted round the end, each with mass 1: no matrix is needed."""
 
     def __init__(self, shift: int, like: Tensor) -> None:
         self.shift, self.like = shift, like
@@ -72,7 +72,10 @@ class Pairing(Goal):
 
     def seen(self, plan: Plan) -> Tensor:
         """At the pairs."""
-        return plan.log_diagonal(self.shift).sum(-1)
+        if self.shift == 0 and plan.log_diagonal is not None:
+            return plan.log_diagonal.mean(-1)
+        own = plan.partner_cost(self.partner).to(plan.problem.wide) / plan.temperature
+        return plan.log_u.mean(-1) + plan.log_v.mean(-1) - own.mean(-1)
 
     def self_information(self, plan: Plan) -> float:
         """``1 log 1``."""

@@ -8,6 +8,7 @@ Losses are named values of it, sliders edit it, links and files carry it.
 from __future__ import annotations
 
 import dataclasses
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -98,13 +99,16 @@ class Alignment:
         and what else ``solve`` takes (a, b, forbidden, ...), as it stands for the first view to the second. Labels and
         data that this loss does not ask for are left alone.
         """
-        with torch.autocast(_device_of(z).type, enabled=False):
+        with _in_full_precision(z):
             return self.of_cost(self.lazy_cost(z, w), **given)
 
     def of_cost(self, cost: LazyCost | Tensor, **given: Any) -> Tensor:
         """The loss of a cost that is already there."""
         cost = cost if isinstance(cost, LazyCost) else as_float_tensor(cost, name="cost")
-        values = [_times(weight / 2, self._one_way(cost, given, way)) for way, weight in self.ways()]
+        ways = self.ways()
+        if len(ways) > 1 and isinstance(cost, LazyCost):
+            cost = cost.shared()
+        values = [_times(weight / 2, self._one_way(cost, given, way)) for way, weight in ways]
         return sum(values[1:], values[0])
 
     def ways(self) -> list[tuple[str, float]]:
@@ -126,7 +130,7 @@ class Alignment:
 
     def plan(self, z: object, w: object = None, **options: Any) -> Plan:
         """The plan of two views. ``options``: labels, target, and what ``solve`` takes: a, b, forbidden, init, ..."""
-        with torch.autocast(_device_of(z).type, enabled=False):
+        with _in_full_precision(z):
             return self.plan_of(self.lazy_cost(z, w), **options)
 
     def plan_of(self, cost: LazyCost | Tensor, *, labels: object = None, target: object = None, **options: Any) -> Plan:
@@ -260,7 +264,7 @@ _OTHER_SIDE = {"a": "b", "b": "a"}
 def _like(cost: LazyCost | Tensor) -> Tensor:
     """Something of the plan's shape and type; the numbers do not matter."""
     if isinstance(cost, LazyCost):
-        return cost.z.detach().new_zeros(()).expand(cost.shape)
+        return cost.z.new_zeros(()).expand(cost.shape)
     return as_float_tensor(cost, name="cost").detach()
 
 
@@ -276,5 +280,7 @@ def _times(weight: float, value: Tensor) -> Tensor:
     return value if weight == 1 else weight * value
 
 
-def _device_of(z: object) -> torch.device:
-    return z.device if isinstance(z, Tensor) else torch.device("cpu")
+def _in_full_precision(z: object) -> AbstractContextManager[object]:
+    """Outside of autocast, on the device of ``z``."""
+    kind = z.device.type if isinstance(z, Tensor) else "cpu"
+    return torch.autocast(kind, enabled=False) if torch.is_autocast_enabled(kind) else nullcontext()

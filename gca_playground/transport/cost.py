@@ -12,7 +12,6 @@ A zero vector has no direction: its cosine with everything is defined as 0 (cost
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -21,6 +20,9 @@ from torch import Tensor
 
 from gca_playground._boundary import as_float_tensor, near
 from gca_playground._shapes import Cost, Embeddings, OtherEmbeddings
+
+_SHORT, _LONG = 1e-12, 1e12
+"""Rows of lengths in between can be squared in single precision."""
 
 
 def cosine_cost(z: object, w: object) -> Tensor:
@@ -57,6 +59,10 @@ class LazyCost:
 
     z: Tensor
     w: Tensor
+    moderate: bool
+    """Whether the squares of all rows stay in their type."""
+    known: tuple[Tensor, Tensor, float] | None
+    """The factors, where they are shared."""
     name: ClassVar[str]
     offset: ClassVar[float] = 0.0
     """The score (similarity) of a pair is ``offset - C``."""
@@ -65,11 +71,18 @@ class LazyCost:
 
     def __init__(self, z: object, w: object) -> None:
         z, w = as_float_tensor(z, name="z"), as_float_tensor(w, name="w")
-        _check_embeddings(z, w)
+        _check_shapes(z, w)
         if z.dtype != w.dtype:
             z, w = z.double(), w.double()  # one of the two is
-        object.__setattr__(self, "z", z)
-        object.__setattr__(self, "w", w)
+        moderate = _are_moderate(z, w)
+        if not moderate:
+            _check_finite(z, w)
+        self._set(z, w, moderate, None)
+
+    def _set(self, *fields: object) -> LazyCost:
+        for name, value in zip(("z", "w", "moderate", "known"), fields, strict=True):
+            object.__setattr__(self, name, value)
+        return self
 
     @property
     def shape(self) -> torch.Size:
@@ -89,10 +102,18 @@ class LazyCost:
     @property
     def mT(self) -> LazyCost:
         """The transposed cost: the second view to the first."""
-        return type(self)(self.w, self.z)
+        known = self.known and (self.known[1], self.known[0], self.known[2])
+        return object.__new__(type(self))._set(self.w, self.z, self.moderate, known)
+
+    def shared(self) -> LazyCost:
+        """The same with its factors made once, for several plans of which one gradient is taken."""
+        return object.__new__(type(self))._set(self.z, self.w, self.moderate, self.factors())
 
     def factors(self) -> tuple[Tensor, Tensor, float]:
         """p (..., n, k), q (..., m, k) and a constant with ``C = constant - p q'``."""
+        return self.known or self._factors()
+
+    def _factors(self) -> tuple[Tensor, Tensor, float]:
         raise NotImplementedError
 
     def __repr__(self) -> str:
@@ -115,9 +136,9 @@ class CosineCost(LazyCost):
         p, q = _directions(z, w)
         return 1 - p @ q.mT
 
-    def factors(self) -> tuple[Tensor, Tensor, float]:
+    def _factors(self) -> tuple[Tensor, Tensor, float]:
         """The directions, and 1."""
-        return *_directions(self.z, self.w), 1.0
+        return *_directions(self.z, self.w, moderate=self.moderate), 1.0
 
 
 class SquaredEuclideanCost(LazyCost):
@@ -132,7 +153,7 @@ class SquaredEuclideanCost(LazyCost):
         halves = (z.square().sum(-1)[..., :, None] + w.square().sum(-1)[..., None, :]) / 2
         return halves - z @ w.mT
 
-    def factors(self) -> tuple[Tensor, Tensor, float]:
+    def _factors(self) -> tuple[Tensor, Tensor, float]:
         """The points with two more coordinates, which bring the squares in."""
         z, w = _centred(self.z, self.w)
         one_z, one_w = torch.ones_like(z[..., :1]), torch.ones_like(w[..., :1])
@@ -150,7 +171,7 @@ class DotCost(LazyCost):
     def _between(z: Embeddings, w: OtherEmbeddings) -> Cost:
         return -(z @ w.mT)
 
-    def factors(self) -> tuple[Tensor, Tensor, float]:
+    def _factors(self) -> tuple[Tensor, Tensor, float]:
         """The points themselves."""
         return self.z, self.w, 0.0
 
@@ -172,34 +193,39 @@ def _centred(z: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
     return z - shift, w - shift
 
 
-def _directions(z: Tensor, w: Tensor) -> tuple[Tensor, Tensor]:
+def _directions(z: Tensor, w: Tensor, *, moderate: bool = False) -> tuple[Tensor, Tensor]:
     if z is w:
-        unit, = Directions.apply(z)
+        (unit,) = Directions.apply(moderate, z)
         return unit, unit
-    return Directions.apply(z, w)
+    return Directions.apply(moderate, z, w)
 
 
 class Directions(torch.autograd.Function):
     """``x / |x|`` row by row, 0 for 0, whose length is taken for infinite. Keeps the directions and the lengths."""
 
     @staticmethod
-    def forward(ctx, *views: Tensor) -> tuple[Tensor, ...]:  # type: ignore[no-untyped-def]
+    def forward(ctx, moderate: bool, *views: Tensor) -> tuple[Tensor, ...]:  # type: ignore[no-untyped-def]
         """The directions of each view."""
-        units, lengths = zip(*(_direction(x) for x in views), strict=True)
+        units, lengths = zip(*((_direction if moderate else _careful_direction)(x) for x in views), strict=True)
         ctx.save_for_backward(*units, *lengths)
         return units
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx, *bars: Tensor) -> tuple[Tensor, ...]:  # type: ignore[no-untyped-def]
+    def backward(ctx, *bars: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[no-untyped-def]
         """``(bar - unit <unit, bar>) / |x|``, 0 for 0."""
-        units, lengths = ctx.saved_tensors[: len(bars)], ctx.saved_tensors[len(bars) :]
-        return tuple(_across(*each) for each in zip(bars, units, lengths, strict=True))
+        kept, count = ctx.saved_tensors, len(bars)
+        return None, *(_across(*each) for each in zip(bars, kept[:count], kept[count:], strict=True))
 
 
 def _direction(x: Tensor) -> tuple[Tensor, Tensor]:
     """The directions of the rows and their lengths (..., n, 1)."""
-    # A direction has no size: scaled first, no square overflows or underflows.
+    length = torch.threshold_(torch.linalg.vector_norm(x, dim=-1, keepdim=True), 0.0, torch.inf)
+    return x / length, length
+
+
+def _careful_direction(x: Tensor) -> tuple[Tensor, Tensor]:
+    """A direction has no size: scaled first, no square overflows or underflows."""
     largest = torch.threshold_(x.abs().amax(-1, keepdim=True), 0.0, torch.inf)
     unit = x / largest
     norm = torch.linalg.vector_norm(unit, dim=-1, keepdim=True).clamp_(min=1.0)
@@ -211,12 +237,20 @@ def _across(bar: Tensor, unit: Tensor, length: Tensor) -> Tensor:
     return torch.addcmul(bar, unit, along, value=-1).div_(length)
 
 
-def sum_is_finite(x: Tensor) -> bool:
-    """One quick passage that says whether all is well; where it says no, large numbers may have done that."""
-    return math.isfinite(x.detach().sum().item())
+def _are_moderate(*views: Tensor) -> bool:
+    """Whether all rows have moderate lengths, and so are finite too: one quick passage, and one look."""
+    lengths = [torch.linalg.vector_norm(x.detach(), dim=-1) for x in views]
+    ends = torch.stack([end for of_view in lengths for end in of_view.aminmax()]).tolist()
+    return all(_SHORT < end < _LONG for end in ends)
 
 
-def _check_embeddings(z: Tensor, w: Tensor) -> None:
+def _check_finite(z: Tensor, w: Tensor) -> None:
+    for name, x in (("z", z), ("w", w)):
+        if not torch.isfinite(x).all():
+            raise ValueError(f"{name} must be finite, got {int((~torch.isfinite(x)).sum())} NaN or inf entries")
+
+
+def _check_shapes(z: Tensor, w: Tensor) -> None:
     shapes = f"got z {tuple(z.shape)} and w {tuple(w.shape)}"
     if z.ndim < 2 or w.ndim < 2:
         raise ValueError(f"embeddings must be of shape (..., n, d) and (..., m, d), {shapes}")
@@ -227,6 +261,3 @@ def _check_embeddings(z: Tensor, w: Tensor) -> None:
     batches = zip(reversed(z.shape[:-2]), reversed(w.shape[:-2]), strict=False)
     if any(first != second and 1 not in (first, second) for first, second in batches):
         raise ValueError(f"z and w must have batch dimensions that fit each other, {shapes}")
-    for name, x in (("z", z), ("w", w)):
-        if not sum_is_finite(x) and not torch.isfinite(x).all():
-            raise ValueError(f"{name} must be finite, got {int((~torch.isfinite(x)).sum())} NaN or inf entries")

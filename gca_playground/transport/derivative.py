@@ -1,7 +1,7 @@
 """How what a plan gives depends on the cost and on epsilon: one node of autograd each.
 
-The potentials (``LogScalings``) pass their gradient back through the making of the plan; what is read off them on a
-diagonal (``LogDiagonal``) or everywhere (``LogPlan``) adds what the cost does directly.
+What the potentials give (``Logs``) passes its gradient back through the making of the plan; the whole of log P
+(``LogPlan``) adds what the cost does directly.
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ from gca_playground.transport.kernel import log_plan
 from gca_playground.transport.problem import Problem
 from gca_playground.transport.scaling import Potentials, Scalings
 from gca_playground.transport.sinkhorn import HalfStep
-from gca_playground.transport.source import rolled
 from gca_playground.transport.way_back import back
 
 
@@ -32,6 +31,13 @@ class Made(NamedTuple):
     last: Potentials
     path: Scalings | list[HalfStep] | None
     grad: str
+
+    def log_scalings(self) -> tuple[Tensor, Tensor]:
+        """``f / epsilon`` and ``g / epsilon``."""
+        last, epsilon = self.last, self.problem.epsilon
+        if isinstance(last, Scalings):
+            return last.log_scalings()
+        return last.f / epsilon, last.g / epsilon
 
     def slopes(self, fbar: Rows, gbar: Cols) -> Slopes:
         """What dL/dlog u and dL/dlog v are to the inputs and to epsilon."""
@@ -56,46 +62,49 @@ def states_of(path: Scalings | list[HalfStep]) -> list[HalfStep]:
     return path.states if isinstance(path, Scalings) else path
 
 
-class LogScalings(torch.autograd.Function):
-    """log u and log v as functions of the cost; their derivative is the adjoint of how the plan was made."""
+class Logs(torch.autograd.Function):
+    """log u, log v and, of a square plan, the diagonal of log P, as functions of the cost.
+
+    Their derivative is the adjoint of how the plan was made, and what the diagonal of the cost does directly.
+    """
 
     @staticmethod
-    def forward(ctx: Any, made: Made, temperature: Tensor | None, *inputs: Tensor) -> tuple[Tensor, Tensor]:
-        """``f / epsilon`` and ``g / epsilon``."""
-        ctx.made = made
-        last, epsilon = made.last, made.problem.epsilon
-        if isinstance(last, Scalings):
-            return last.log_u.view_as(last.log_u), last.log_v.view_as(last.log_v)  # a cached result bears no node
-        return last.f / epsilon, last.g / epsilon
+    def forward(ctx: Any, made: Made, temperature: Any, *inputs: Tensor) -> tuple[Tensor, Tensor, Tensor | None]:
+        """(..., n), (..., m) and (..., n), in the precision of the potentials."""
+        ctx.set_materialize_grads(False)
+        problem, (log_u, log_v) = made.problem, made.log_scalings()
+        ctx.made, ctx.own = made, None
+        if problem.shape[-1] != problem.shape[-2]:
+            return log_u, log_v, None
+        ctx.own = problem.source.diagonal()
+        return log_u, log_v, log_u + log_v - ctx.own / problem.epsilon
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, fbar: Tensor, gbar: Tensor) -> tuple[Tensor | None, ...]:
+    def backward(ctx: Any, fbar: Any, gbar: Any, bar: Tensor | None) -> tuple[Tensor | None, ...]:
         """By the adjoint that belongs to the making."""
-        slopes = ctx.made.slopes(fbar, gbar)
-        return None, _as_temperature(slopes.epsilon, ctx.made.problem), *slopes.inputs
+        problem = ctx.made.problem
+        slopes = ctx.made.slopes(_sum(fbar, bar, problem.rows.mass), _sum(gbar, bar, problem.cols.mass))
+        if bar is not None:
+            slopes = _with_diagonal(slopes, problem, bar, ctx.own)
+        return None, _as_temperature(slopes.epsilon, problem), *slopes.inputs
 
 
-class LogDiagonal(torch.autograd.Function):
-    """``log u_i + log v_j - C_ij / epsilon`` at j = i + shift, counted round the end."""
+def _sum(x: Tensor | None, y: Tensor | None, like: Tensor) -> Tensor:
+    """``x + y``, where None is 0."""
+    if x is None:
+        return torch.zeros_like(like) if y is None else y
+    return x if y is None else x + y
 
-    @staticmethod
-    def forward(
-        ctx: Any, log_u: Tensor, log_v: Tensor, problem: Problem, shift: int, temperature: Any, *inputs: Tensor
-    ) -> Tensor:
-        """(..., n), in the precision of the potentials."""
-        own = problem.source.diagonal(shift) / problem.epsilon
-        ctx.problem, ctx.shift, ctx.own = problem, shift, None if temperature is None else own
-        return log_u + rolled(log_v, -shift) - own
 
-    @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, bar: Tensor) -> tuple[Any, ...]:
-        """To the potentials, and to the cost of the pairs."""
-        problem, shift = ctx.problem, ctx.shift
-        slope = None if ctx.own is None else (bar * ctx.own).sum() / problem.epsilon
-        to_inputs = problem.source.from_diagonal(shift, (bar / -problem.epsilon).to(problem.dtype))
-        return bar, rolled(bar, shift), None, None, _as_temperature(slope, problem), *to_inputs
+def _with_diagonal(slopes: Slopes, problem: Problem, bar: Tensor, own: Tensor) -> Slopes:
+    """What the diagonal of ``- C / epsilon``, worth ``bar``, adds to the slopes; C is ``own`` there."""
+    pairs = zip(problem.source.inputs, slopes.inputs, strict=True)
+    inputs = [torch.zeros_like(x) if slope is None else slope for x, slope in pairs]
+    problem.source.add_diagonal(inputs, (bar / -problem.epsilon).to(problem.dtype))
+    if problem.temperature is None:
+        return Slopes(tuple(inputs), None)
+    return Slopes(tuple(inputs), slopes.epsilon + (bar * own).sum() / problem.epsilon**2)  # type: ignore[operator]
 
 
 class LogPlan(torch.autograd.Function):

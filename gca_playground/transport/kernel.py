@@ -93,10 +93,9 @@ class DenseKernel(Kernel):
         # Where it costs nothing, rounding is kept out of the way of convergence.
         self.kept = wide if cost.numel() <= SMALL else cost.dtype
         self.reach = REACH[self.kept]
-        self.least_sum = math.exp(-self.reach)
         self.matrix: Matrix | None = None
         self.rounded: dict[torch.dtype, KeptBlocks] = {}
-        self.exact_so_far: Tensor | None = None
+        self.noted: list[tuple[Tensor, Tensor]] = []
 
     def rows(self, g: Cols) -> Rows:
         """``log sum_j exp((g_j - C_ij) / epsilon)``, (..., n)."""
@@ -128,8 +127,12 @@ class DenseKernel(Kernel):
 
     def trusted(self) -> bool:
         """Whether nothing that counts was lost since the last time this was asked."""
-        noted, self.exact_so_far = self.exact_so_far, None
-        if noted is None or bool(noted):
+        noted, self.noted = self.noted, []
+        if not noted:
+            return True
+        scales, sums = (torch.stack(each) for each in zip(*noted, strict=True))
+        most, least = torch.stack((scales.amax(), sums.amin())).tolist()
+        if most <= self.reach and least >= math.exp(-self.reach):
             return True
         if self.method == "scaling":
             raise ValueError(
@@ -156,9 +159,8 @@ class DenseKernel(Kernel):
         return torch.matmul(scale[..., None, :], matrix.mT)[..., 0, :].to(self.wide)
 
     def _note(self, log_scale: Tensor, sums: Tensor) -> None:
-        """Note whether something that counts may have been lost. NaN counts as lost."""
-        exact = (log_scale.amax() <= self.reach) & (sums.amin() >= self.least_sum)
-        self.exact_so_far = exact if self.exact_so_far is None else self.exact_so_far & exact
+        """Note what says whether something that counts was lost. NaN counts as lost."""
+        self.noted.append((log_scale.amax(), sums.amin()))
 
     def _centre_on_cols(self, g: Cols) -> Matrix:
         """Centre at (min_j (C - g), g): every row then holds an entry 1."""

@@ -13,12 +13,12 @@ from torch import Tensor
 from gca_playground._boundary import as_count
 from gca_playground.transport import unrolled
 from gca_playground.transport.constraint import EXACT, FREE
-from gca_playground.transport.derivative import LogDiagonal, LogPlan, LogScalings, Made, states_of
+from gca_playground.transport.derivative import LogPlan, Logs, Made, states_of
 from gca_playground.transport.kernel import DenseKernel, log_plan
 from gca_playground.transport.problem import Problem
 from gca_playground.transport.scaling import Potentials, Scalings
 from gca_playground.transport.sinkhorn import HalfStep, Trajectory, take, trajectory
-from gca_playground.transport.source import MatrixSource, rolled
+from gca_playground.transport.source import MatrixSource
 from gca_playground.transport.stream import KernelSums
 
 KEPT_STEPS = 50
@@ -89,12 +89,17 @@ class Plan:
     @property
     def log_u(self) -> Tensor:
         """``f / epsilon`` (..., n), differentiable in the cost: the gradient goes through the half-steps."""
-        return self._log_scalings[0]
+        return self._logs[0]
 
     @property
     def log_v(self) -> Tensor:
         """``g / epsilon`` (..., m), differentiable in the cost."""
-        return self._log_scalings[1]
+        return self._logs[1]
+
+    @property
+    def log_diagonal(self) -> Tensor | None:
+        """``log P_ii`` (..., n) of a square plan, in the precision of the potentials; None of others."""
+        return self._logs[2]
 
     @cached_property
     def log(self) -> Tensor:
@@ -102,10 +107,14 @@ class Plan:
         return LogPlan.apply(self.log_u, self.log_v, self.cost, self.problem.temperature, self.made)
 
     @cached_property
-    def _log_scalings(self) -> tuple[Tensor, Tensor]:
-        if self.grad == "autograd":
-            return unrolled.log_scalings(self.problem, self.states, self.steps)
-        return LogScalings.apply(self.made, self.problem.temperature, *self.problem.source.inputs)
+    def _logs(self) -> tuple[Tensor, Tensor, Tensor | None]:
+        problem = self.problem
+        if self.grad != "autograd":
+            return Logs.apply(self.made, problem.temperature, *problem.source.inputs)
+        log_u, log_v = unrolled.log_scalings(problem, self.states, self.steps)
+        if problem.shape[-1] != problem.shape[-2]:
+            return log_u, log_v, None
+        return log_u, log_v, log_u + log_v - problem.source.diagonal() / self.temperature
 
     @cached_property
     def matrix(self) -> Tensor:
@@ -162,7 +171,7 @@ class Plan:
         return self.matrix.sum((-2, -1))
 
     @cached_property
-    def fixed_mass(self) -> Tensor | None:
+    def fixed_mass(self) -> Tensor | float | None:
         """The mass (...) where an exact half-step has just set it, in the precision of the potentials; else None.
 
         A constant: what rounding leaves of it must not pull on anything. The envelope has no constant mass, since it
@@ -174,7 +183,7 @@ class Plan:
             return torch.as_tensor(self.problem.total, dtype=self.problem.wide)
         for side, is_set in ((self.problem.rows, self._rows_are_set), (self.problem.cols, self._cols_are_set)):
             if side.constraint == EXACT and is_set:
-                return side.mass.sum(-1)
+                return side.total
         return None
 
     @property
@@ -189,18 +198,6 @@ class Plan:
     def partner_cost(self, partner: Tensor) -> Tensor:
         """The cost of each row and its partner, ``C[i, partner_i]`` (..., n), differentiable, without the matrix."""
         return self.problem.source.partners(partner)
-
-    def log_diagonal(self, shift: int = 0) -> Tensor:
-        """``log P_ij`` at j = i + shift, counted round the end (..., n): differentiable, no matrix is built.
-
-        In the precision of the potentials; for as many rows as columns.
-        """
-        problem = self.problem
-        if self.grad == "autograd":
-            own = problem.source.diagonal(shift).to(problem.wide) / self.temperature
-            return self.log_u + rolled(self.log_v, -shift) - own
-        inputs = problem.source.inputs
-        return LogDiagonal.apply(self.log_u, self.log_v, problem, shift, problem.temperature, *inputs)
 
     @cached_property
     def log_kernel_sums(self) -> Tensor:
@@ -254,4 +251,3 @@ class Plan:
         log_sums = self.log.detach().to(self.problem.wide).logsumexp(dim)
         finite = torch.where(potential.isfinite(), potential, 0.0)
         return side.error(potential, log_sums - finite / self.epsilon).max().item()
-

@@ -9,72 +9,20 @@ keep their meaning.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from gca_playground._boundary import as_epsilon, as_float_tensor, near
 from gca_playground._shapes import Allowed, Cost, Side
-from gca_playground.transport.constraint import EXACT, FREE, Bounded, Constraint, Soft
+from gca_playground.transport.constraint import EXACT, FREE, Bounded, Constraint
 from gca_playground.transport.cost import LazyCost
+from gca_playground.transport.marginal import Marginal
 from gca_playground.transport.source import MatrixSource, Source, factors, finite_cost
 
 REFERENCES = ("counting", "product")
-
-
-@dataclass(frozen=True, eq=False)
-class Marginal:
-    """One side: its constraint and its masses, in the precision of the potentials.
-
-    ``dead`` marks elements of mass zero that must stay empty; None when there are none.
-    """
-
-    constraint: Constraint
-    mass: Side
-    epsilon: float
-    dead: Tensor | None
-
-    @cached_property
-    def log_mass(self) -> Side:
-        """The logarithm of the masses."""
-        return self.mass.log()
-
-    def potential(self, lse: Side) -> Side:
-        """The potential after a half-step of this side."""
-        potential = self.constraint.potential(lse, self.log_mass, self.epsilon)
-        return potential if self.dead is None else potential.masked_fill(self.dead, -torch.inf)
-
-    def slope(self, lse: Side) -> Side:
-        """``- d potential / d lse / epsilon``; 0 for an element that stays empty."""
-        slope = self.constraint.slope(lse, self.log_mass, self.epsilon)
-        return slope if self.dead is None else slope.masked_fill(self.dead, 0.0)
-
-    def drift(self, lse: Side) -> Side:
-        """``d (potential / epsilon) / d epsilon`` at this lse; 0 for an element that stays empty."""
-        drift = self.constraint.drift(lse, self.log_mass, self.epsilon)
-        return drift if self.dead is None else drift.masked_fill(self.dead, 0.0)
-
-    @property
-    def price(self) -> float:
-        """``rho`` of a soft side; inf where the side charges nothing between its bounds or admits no excess."""
-        return self.constraint.rho if isinstance(self.constraint, Soft) else math.inf
-
-    def error(self, potential: Side, lse: Side) -> Side:
-        """How far each element is from its own optimality (``constraint.error``); 0 where it stays empty."""
-        error = self.constraint.error(potential, lse, self.log_mass, self.epsilon)
-        return error if self.dead is None else error.masked_fill(self.dead, 0.0)
-
-    def miss(self, potential: Side, lse: Side) -> Side:
-        """``error`` as a tolerance sees it: a soft side's divided by rho where rho > 1.
-
-        So it ends at what an exact side has, and rounding, which rho magnifies, does not keep a loop going.
-        """
-        rho = self.constraint.rho if isinstance(self.constraint, Soft) else 1.0
-        return self.error(potential, lse) / (max(rho, 1.0) if math.isfinite(rho) else 1.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,7 +95,7 @@ def make_problem(
             f"without forbidden pairs or another reference; got {type(cost).__name__}"
         )
     # Where the matrix is not needed, something of its shape and type is.
-    matrix = _checked_cost(cost) if factored is None else factored.like.detach().new_zeros(()).expand(factored.shape)
+    matrix = _checked_cost(cost) if factored is None else factored.like.new_zeros(()).expand(factored.shape)
     eps = as_epsilon(epsilon)
     allowed = _checked_allowed(forbidden, matrix)
     mass_rows, mass_cols = _masses(matrix, a, b)
@@ -158,9 +106,10 @@ def make_problem(
         mass_cols = mass_cols * (mass_rows.sum(-1, keepdim=True) / mass_cols.sum(-1, keepdim=True))
     _check_bounds(rows, cols, mass_rows, mass_cols)
     product = reference == "product"
+    totals = (mass_rows.sum(-1), mass_cols.sum(-1)) if given else (float(matrix.shape[-2]),) * 2
     sides = (
-        Marginal(rows, mass_rows, eps, _dead(mass_rows) if given and (product or rows != FREE) else None),
-        Marginal(cols, mass_cols, eps, _dead(mass_cols) if given and (product or cols != FREE) else None),
+        Marginal(rows, mass_rows, totals[0], eps, _dead(mass_rows) if given and (product or rows != FREE) else None),
+        Marginal(cols, mass_cols, totals[1], eps, _dead(mass_cols) if given and (product or cols != FREE) else None),
     )
     if not total:
         _check_reachable(allowed, *sides)
@@ -172,7 +121,8 @@ def make_problem(
         if total and effective.isposinf().all(-1).all(-1).any():
             raise ValueError(f"at least one pair must be allowed, got none in shape {tuple(matrix.shape)}")
         source = MatrixSource(effective)
-    return Problem(source, eps, *sides, mass_rows.sum(-1) if total else None, matrix.detach(), temperature)
+    like = matrix.detach() if matrix.requires_grad else matrix
+    return Problem(source, eps, *sides, mass_rows.sum(-1) if total else None, like, temperature)
 
 
 def _checked_cost(cost: object) -> Tensor:

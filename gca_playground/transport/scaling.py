@@ -20,9 +20,10 @@ from torch import Tensor
 
 from gca_playground._shapes import Cols, Matrix, Rows
 from gca_playground.transport.blocks import Blocks
-from gca_playground.transport.constraint import EXACT, FREE, Bounded
+from gca_playground.transport.constraint import EXACT, FREE, Bounded, Soft
 from gca_playground.transport.kernel import REACH
-from gca_playground.transport.problem import Marginal, Problem
+from gca_playground.transport.marginal import Marginal
+from gca_playground.transport.problem import Problem
 from gca_playground.transport.sinkhorn import HalfStep
 
 
@@ -48,25 +49,19 @@ class Scalings:
         """The half-steps taken."""
         return len(self.u) + len(self.v) - 1
 
-    @cached_property
-    def log_u(self) -> Rows:
-        """``f / epsilon`` after the last half-step, in the precision of the potentials."""
-        return self._log_rows(self.u[-1])
-
-    @cached_property
-    def log_v(self) -> Cols:
-        """``g / epsilon`` after the last half-step."""
-        return self.v[-1].to(self.problem.wide).log()
+    def log_scalings(self) -> tuple[Rows, Cols]:
+        """``f / epsilon`` and ``g / epsilon`` after the last half-step, in the precision of the potentials."""
+        return self._log_rows(self.u[-1]), self.v[-1].to(self.problem.wide).log()
 
     @cached_property
     def f(self) -> Rows:
         """The last potentials of the rows."""
-        return self.log_u * self.problem.epsilon
+        return self.log_scalings()[0] * self.problem.epsilon
 
     @cached_property
     def g(self) -> Cols:
         """The last potentials of the columns."""
-        return self.log_v * self.problem.epsilon
+        return self.log_scalings()[1] * self.problem.epsilon
 
     @cached_property
     def states(self) -> list[HalfStep]:
@@ -97,11 +92,13 @@ def run(problem: Problem, g: Cols | None, steps: int) -> Scalings | None:
     """``steps`` >= 1 half-steps from g (None: 0) and any f, which the first row step forgets; None out of range."""
     epsilon, (*batch, n, m) = problem.epsilon, problem.shape
     blocks, level = problem.source.kernel(epsilon)
-    like, count_rows, count_cols = problem.source.like.detach(), (steps + 1) // 2, steps // 2
+    like, count_rows, count_cols = problem.source.like, (steps + 1) // 2, steps // 2
     u, den_rows = like.new_empty(2, count_rows, *batch, n)
     v, den_cols = like.new_empty(count_cols + 1, *batch, m), like.new_zeros(count_cols, *batch, m)
-    rows, cols = _Step(problem.rows, epsilon, like, level), _Step(problem.cols, epsilon, like, None)
+    rows = _Step(problem.rows, epsilon, like, level)
+    cols = _Step(problem.cols, epsilon, like, None) if count_cols else None
     masses, vs, col_sums = cut(rows.mass, blocks.sizes), v.unbind(0), den_cols.unbind(0)
+    times, add_times = products(problem.shape)
     if g is None:
         vs[0].fill_(1.0)
     else:
@@ -109,12 +106,13 @@ def run(problem: Problem, g: Cols | None, steps: int) -> Scalings | None:
     for k, (dens, us) in enumerate(zip(*(in_parts(x, blocks.sizes) for x in (den_rows, u)), strict=True)):
         for i, block, turned in blocks.passage(k):
             times(block, vs[k], out=dens[i])
-            rows.scale(dens[i], masses[i], out=us[i])
+            rows.scale(masses[i], dens[i], out=us[i])
             if k < count_cols:
-                add_times(turned, us[i], out=col_sums[k])
-        if k < count_cols:
-            cols.scale(col_sums[k], cols.mass, out=vs[k + 1])
-    if not _in_range((u, v), (den_rows, den_cols), REACH[like.dtype]):
+                add_times(col_sums[k], turned, us[i])
+        if cols is not None and k < count_cols:
+            cols.scale(cols.mass, col_sums[k], out=vs[k + 1])
+    seen = (u, v) if count_cols or g is not None else (u,)
+    if not _in_range(seen, (den_rows, den_cols), REACH[like.dtype]):
         return None
     return Scalings(problem, blocks, level, u, v, den_rows, den_cols, g is not None)
 
@@ -136,25 +134,22 @@ def _in_range(scalings: tuple[Tensor, ...], sums: tuple[Tensor, ...], reach: flo
     return all(x <= math.exp(reach) for x in found) and all(x >= math.exp(-reach) for x in found[: len(ends) : 2])
 
 
-def times(block: Matrix, scaling: Tensor, *, out: Tensor) -> None:
-    """``block @ scaling`` into ``out``."""
-    if block.ndim == 2:
-        torch.mv(block, scaling, out=out)
-    else:
-        # A row of numbers from the left is two to five times faster than a column from the right.
-        torch.matmul(scaling[..., None, :], block.mT, out=out[..., None, :])
+def products(shape: torch.Size) -> tuple[Callable[..., object], Callable[..., object]]:
+    """``times(block, scaling, out=out)`` and ``add_times(out, block, scaling)``, for one kernel or a batch of them."""
+    return (torch.mv, Tensor.addmv_) if len(shape) == 2 else (_times, _add_times)
 
 
-def add_times(block: Matrix, scaling: Tensor, *, out: Tensor) -> None:
-    """``out + block @ scaling`` into ``out``."""
-    if block.ndim == 2:
-        out.addmv_(block, scaling)
-    else:
-        out.add_(torch.matmul(scaling[..., None, :], block.mT)[..., 0, :])
+# A row of numbers from the left is two to five times faster than a column from the right.
+def _times(block: Matrix, scaling: Tensor, *, out: Tensor) -> None:
+    torch.matmul(scaling[..., None, :], block.mT, out=out[..., None, :])
+
+
+def _add_times(out: Tensor, block: Matrix, scaling: Tensor) -> None:
+    out.add_(torch.matmul(scaling[..., None, :], block.mT)[..., 0, :])
 
 
 class _Step:
-    """What one side makes of its sums, without looking at them: ``scale(den, mass, out=...)``.
+    """What one side makes of its sums, without looking at them: ``scale(mass, den, out=...)``.
 
     ``mass`` there is the part of this side's that belongs to ``den``.
     """
@@ -173,23 +168,19 @@ class _Step:
             self.scale = self._between
         else:
             self.damping = float(constraint.damping(epsilon))
-            self.scale = {EXACT: _fill, FREE: self._ones}.get(constraint, self._damped)
+            ends: dict[Soft, Callable[..., object]] = {EXACT: torch.div, FREE: self._ones}
+            self.scale = ends.get(constraint, self._damped)
 
-    def _ones(self, den: Tensor, mass: Tensor, *, out: Tensor) -> None:
+    def _ones(self, mass: Tensor, den: Tensor, *, out: Tensor) -> None:
         self._shifted(out.fill_(1.0))
 
-    def _damped(self, den: Tensor, mass: Tensor, *, out: Tensor) -> None:
+    def _damped(self, mass: Tensor, den: Tensor, *, out: Tensor) -> None:
         self._shifted(torch.div(mass, den, out=out).pow_(self.damping))
 
-    def _between(self, den: Tensor, mass: Tensor, *, out: Tensor) -> None:
+    def _between(self, mass: Tensor, den: Tensor, *, out: Tensor) -> None:
         lo, hi = self.bounds
         self._shifted(torch.clamp(den, lo * mass, hi * mass, out=out).div_(den))
 
     def _shifted(self, scaling: Tensor) -> None:
         if self.shift is not None:
             scaling.div_(self.shift)
-
-
-def _fill(den: Tensor, mass: Tensor, *, out: Tensor) -> None:
-    """The scaling of an exact side: ``mass / den``."""
-    torch.div(mass, den, out=out)

@@ -19,7 +19,8 @@ from gca_playground._shapes import Cols, Matrix, Rows, Side
 from gca_playground.transport import newton
 from gca_playground.transport.constraint import Soft
 from gca_playground.transport.kernel import DenseKernel, Kernel
-from gca_playground.transport.problem import Marginal, Problem
+from gca_playground.transport.marginal import Marginal
+from gca_playground.transport.problem import Problem
 
 AT_ONCE = 10
 """Half-steps between two looks at a number."""
@@ -94,7 +95,7 @@ def iterations(problem: Problem, kernel: Kernel, f: Rows, g: Cols) -> Iterator[I
         f = rows.potential(lse)
         g = cols.potential(kernel.cols(f))
         lse = kernel.rows(g)
-        change = torch.maximum(_change(f, f_old), _change(g, g_old)) / problem.epsilon
+        change = torch.maximum(_change(rows, f, f_old), _change(cols, g, g_old)) / problem.epsilon
         miss, before = torch.maximum(change, rows.miss(f, lse).amax()), (f, g)
         shift = mass_shift(rows, cols, f, g)
         if shift is not None:
@@ -195,8 +196,10 @@ def _log_dual_mass(side: Marginal, potential: Side) -> Tensor:
     return exponent.logsumexp(-1, keepdim=True)
 
 
-def _change(new: Side, old: Side) -> Tensor:
+def _change(side: Marginal, new: Side, old: Side) -> Tensor:
     """The largest move of a potential; elements that stay empty do not move."""
+    if side.dead is None:
+        return torch.linalg.vector_norm(new - old, torch.inf)
     return torch.where(new == old, 0.0, new - old).abs().amax()
 
 

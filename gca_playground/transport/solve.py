@@ -13,8 +13,9 @@ from gca_playground.transport import scaling
 from gca_playground.transport.constraint import EXACT, Constraint, as_constraint
 from gca_playground.transport.cost import LazyCost
 from gca_playground.transport.kernel import METHODS, DenseKernel, Kernel
+from gca_playground.transport.marginal import Marginal
 from gca_playground.transport.plan import GRADIENTS, KEPT_STEPS, Plan
-from gca_playground.transport.problem import Marginal, Problem, make_problem
+from gca_playground.transport.problem import Problem, make_problem
 from gca_playground.transport.sinkhorn import HalfStep, converge, take
 from gca_playground.transport.stream import StreamedKernel
 
@@ -138,9 +139,7 @@ def _kernel(problem: Problem, method: str) -> Kernel:
     return DenseKernel(problem.cost, problem.epsilon, wide=problem.wide, method=method)
 
 
-def _solve_converged(
-    problem: Problem, start: Start, *, method: str, tol: float, max_steps: int, grad: str
-) -> Plan:
+def _solve_converged(problem: Problem, start: Start, *, method: str, tol: float, max_steps: int, grad: str) -> Plan:
     _check_tol(tol, problem.dtype)
     kernel, (f, g) = _kernel(problem, method), start or problem.start()
     found = converge(problem, kernel, f, g, tol=tol, max_steps=as_count(max_steps, name="max_steps", least=1))

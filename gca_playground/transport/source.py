@@ -7,7 +7,8 @@ of K near 1.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,7 +17,7 @@ from torch import Tensor
 
 from gca_playground._shapes import Cost, Matrix
 from gca_playground.transport.blocks import Blocks, KeptBlocks, StreamedBlocks, block_rows, exp_
-from gca_playground.transport.cost import LazyCost, sum_is_finite
+from gca_playground.transport.cost import LazyCost
 
 _EASY = 20.0
 """Scores of the cosine cost up to this many epsilon need no shift before the exponential."""
@@ -64,16 +65,13 @@ class MatrixSource:
         """``C[i, index_i]`` (..., n), differentiable."""
         return self.matrix.gather(-1, index[..., None].expand(*self.shape[:-1], 1)).squeeze(-1)
 
-    def diagonal(self, shift: int) -> Tensor:
-        """``C[i, i + shift]`` (..., n), counted round the end."""
-        return torch.cat([self.matrix.diagonal(k, -2, -1) for k in (shift, shift - self.shape[-1])], -1)
+    def diagonal(self) -> Tensor:
+        """``C_ii`` (..., n), differentiable."""
+        return self.matrix.diagonal(dim1=-2, dim2=-1)
 
-    def from_diagonal(self, shift: int, weight: Tensor) -> tuple[Tensor, ...]:
-        """dL/d inputs where dL/dC is ``weight`` on that diagonal and 0 elsewhere."""
-        slope = torch.zeros_like(self.matrix)
-        for k, part in zip((shift, shift - self.shape[-1]), weight.split([self.shape[-1] - shift, shift], -1)):
-            slope.diagonal(k, -2, -1).copy_(part)
-        return (slope,)
+    def add_diagonal(self, slopes: Sequence[Tensor], weight: Tensor) -> None:
+        """Add to dL/d inputs what is due to a dL/dC that is ``weight`` on the diagonal."""
+        slopes[0].diagonal(dim1=-2, dim2=-1).add_(weight)
 
     def pulling(self, *, inner: bool) -> MatrixPull:
         """Something that takes dL/dC block by block, and knows in the end its ``inner`` product with C if asked."""
@@ -118,6 +116,11 @@ class FactorSource:
     streamed: bool = False
 
     @cached_property
+    def plain(self) -> tuple[Tensor, Tensor]:
+        """p and q, detached."""
+        return self.p.detach(), self.q.detach()
+
+    @cached_property
     def shape(self) -> torch.Size:
         """(n, m)."""
         return torch.Size((self.p.shape[0], self.q.shape[0]))
@@ -139,7 +142,7 @@ class FactorSource:
 
     def kernel(self, epsilon: float) -> tuple[Blocks, Tensor | float]:
         """K in blocks, and its level."""
-        p, q = self.p.detach(), self.q.detach()
+        p, q = self.plain
         level = self._level(p, q, epsilon)
         moderate = level is None and self.const == 1.0  # cosines: nothing is small
         if level is not None:  # one more coordinate takes the shift along
@@ -162,7 +165,8 @@ class FactorSource:
 
     def cost_rows(self, start: int, stop: int) -> Cost:
         """The costs of rows ``start .. stop - 1``, detached; the others are not made."""
-        return finite_cost(self.const - self.p.detach()[start:stop] @ self.q.detach().mT)
+        p, q = self.plain
+        return finite_cost(self.const - p[start:stop] @ q.mT)
 
     def cost_blocks(self) -> Iterator[tuple[slice, Cost]]:
         """Rows and their costs, block by block."""
@@ -175,14 +179,15 @@ class FactorSource:
         """``C[i, index_i]`` (n,), differentiable."""
         return self.const - (self.p * self.q.index_select(0, index)).sum(-1)
 
-    def diagonal(self, shift: int) -> Tensor:
-        """``C[i, i + shift]`` (n,), counted round the end."""
-        return self.const - (self.p * rolled(self.q, -shift, 0)).sum(-1)
+    def diagonal(self) -> Tensor:
+        """``C_ii`` (n,), differentiable."""
+        return self.const - (self.p * self.q).sum(-1)
 
-    def from_diagonal(self, shift: int, weight: Tensor) -> tuple[Tensor, ...]:
-        """dL/d inputs where dL/dC is ``weight`` on that diagonal and 0 elsewhere."""
-        to_scores = weight[:, None].neg()
-        return to_scores * rolled(self.q.detach(), -shift, 0), rolled(to_scores * self.p.detach(), shift, 0)
+    def add_diagonal(self, slopes: Sequence[Tensor], weight: Tensor) -> None:
+        """Add to dL/d inputs what is due to a dL/dC that is ``weight`` on the diagonal."""
+        p, q = self.plain
+        for slope, other in zip(slopes, (q, p), strict=True):
+            slope.addcmul_(other, weight[:, None], value=-1)
 
     def pulling(self, *, inner: bool) -> FactorPull:
         """Something that takes dL/dC block by block, and knows in the end its ``inner`` product with C if asked."""
@@ -193,7 +198,7 @@ class FactorPull:
     """Carries dL/dC on to dL/dp and dL/dq, a block at a time."""
 
     def __init__(self, source: FactorSource, *, inner: bool) -> None:
-        self.p, self.q, self.const = source.p.detach(), source.q.detach(), source.const
+        (self.p, self.q), self.const = source.plain, source.const
         self.to_p, self.to_q = torch.empty_like(self.p), torch.zeros_like(self.q)
         self.buffer: Tensor | None = None
         self.total = self.p.new_zeros(()) if inner and self.const else None
@@ -208,8 +213,9 @@ class FactorPull:
 
     def take(self, rows: slice) -> None:
         """The rows are written."""
-        self.to_p[rows].addmm_(self.written, self.q, beta=0, alpha=-1)
-        self.to_q.addmm_(self.written.mT, self.p[rows], alpha=-1)
+        p, to_p = (self.p, self.to_p) if len(self.written) == len(self.p) else (self.p[rows], self.to_p[rows])
+        to_p.addmm_(self.written, self.q, beta=0, alpha=-1)
+        self.to_q.addmm_(self.written.mT, p, alpha=-1)
         if self.total is not None:
             self.total += self.written.sum()
 
@@ -223,14 +229,10 @@ class FactorPull:
         return own if self.total is None else own + self.const * self.total
 
 
-def rolled(x: Tensor, shift: int, dim: int = -1) -> Tensor:
-    """``x`` moved on by ``shift`` places, what leaves at the end coming in at the front."""
-    return x.roll(shift, dim) if shift else x
-
-
 def finite_cost(matrix: Cost) -> Cost:
     """The cost itself. Raises: ValueError where it holds NaN or inf."""
-    if sum_is_finite(matrix):
+    # One quick passage; where it says no, large numbers may have done that.
+    if math.isfinite(matrix.detach().sum().item()):
         return matrix
     bad = ~torch.isfinite(matrix.detach())
     if bad.any():

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from gca_playground._shapes import Cols, Matrix, Rows
-from gca_playground.transport.problem import Marginal, Problem
+from gca_playground.transport.marginal import Marginal
+from gca_playground.transport.problem import Problem
 from gca_playground.transport.sinkhorn import HalfStep
 
 TOLERANCE = 1e-13

@@ -19,8 +19,8 @@ from torch import Tensor
 from gca_playground._shapes import Cols, Matrix, Rows
 from gca_playground.transport.adjoint import Slopes
 from gca_playground.transport.constraint import Bounded, Soft
-from gca_playground.transport.problem import Marginal
-from gca_playground.transport.scaling import Scalings, add_times, cut, in_parts, times
+from gca_playground.transport.marginal import Marginal
+from gca_playground.transport.scaling import Scalings, cut, in_parts, products
 
 
 def back(found: Scalings, fbar: Rows, gbar: Cols) -> Slopes:
@@ -45,9 +45,10 @@ class _WayBack:
 
     def __init__(self, found: Scalings, fbar: Rows, gbar: Cols) -> None:
         self.found, self.gbar, self.sizes = found, gbar, found.blocks.sizes
+        self.times, self.add_times = products(found.problem.shape)
         self.x, self.y = torch.zeros_like(found.u), torch.zeros_like(found.den_cols)
         self.xs, self.ys = in_parts(self.x, self.sizes), self.y.unbind(0)
-        self.pulled = torch.zeros_like(found.v[0])
+        self.pulled = self.y.new_zeros(self.y.shape[1:])
         by_rows = _weights(found.problem.rows, found.den_rows, found.level)
         torch.mul(fbar, by_rows[-1], out=self.x[-1])
         if self.ys:
@@ -58,12 +59,14 @@ class _WayBack:
 
     def iterations(self) -> None:
         """All but the first."""
+        pulled = self.pulled
         for k in range(len(self.xs) - 1, 0, -1):
+            xs = self.xs[k]
             for i, block, turned in self.found.blocks.passage(k):
                 self._through_column_step(k, i, block)
-                add_times(turned, self.xs[k][i], out=self.pulled)
-            self.ys[k - 1].addcmul_(self.to_y[k - 1], self.pulled, value=-1)
-            self.pulled.zero_()
+                self.add_times(pulled, turned, xs[i])
+            self.ys[k - 1].addcmul_(self.to_y[k - 1], pulled, value=-1)
+            pulled.zero_()
 
     def gather(self, size: Tensor) -> Slopes:
         """Through the first, and ``size`` times what all of them left."""
@@ -77,7 +80,7 @@ class _WayBack:
             _of_rank([left[i] for left in lefts], right, out=pull.room(rows)).mul_(block)
             pull.take(rows)
             if wanted and found.warm:
-                add_times(turned, self.xs[0][i], out=self.pulled)
+                self.add_times(self.pulled, turned, self.xs[0][i])
         if not wanted:
             return Slopes(pull.result(), None)
         return Slopes(pull.result(), size * (self._damping() - self._start()) - pull.inner() / problem.epsilon)
@@ -85,8 +88,9 @@ class _WayBack:
     def _through_column_step(self, k: int, i: int, block: Matrix) -> None:
         """What the column step of this iteration, if it had one, passes on to its row step."""
         if k < len(self.ys):
-            times(block, self.ys[k], out=self.seen[i])
-            self.xs[k][i].addcmul_(self.to_x[k][i], self.seen[i], value=-1)
+            seen = self.seen[i]
+            self.times(block, self.ys[k], out=seen)
+            self.xs[k][i].addcmul_(self.to_x[k][i], seen, value=-1)
 
     def _factors(self, scale: Tensor) -> tuple[list[tuple[Tensor, ...]], Tensor]:
         """x above u in blocks, and v above y: the factors of what all steps left."""

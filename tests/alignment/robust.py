@@ -64,6 +64,9 @@ def draw_case(seed: int, *, most: int = 64, limits: bool = True) -> Case:
     knobs = {knob: chance.choice(KNOBS[knob]) for knob in turned}
     if knobs.get("rince_weight"):
         knobs.pop("target", None)
+    weights = [knobs.get(knob, first) for knob, first in rows[name].defaults.items() if knob.endswith("_weight")]
+    if weights and not any(weights):  # refused: some divergence has to count
+        knobs.pop("kl_weight")
     knobs["epsilon"] = 10 ** chance.uniform(-3, 1)
     knobs["cost"] = chance.choice(("cosine", "cosine", "squared_euclidean", "dot"))
     n = chance.choice((1, 2, 3, chance.randint(1, most)))

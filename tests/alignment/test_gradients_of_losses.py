@@ -303,3 +303,46 @@ def test_no_matrix_is_kept_for_a_half_step(name):
 
 def test_a_tape_keeps_a_matrix_for_each():
     assert matrices_at_once("gca-ince", 30, grad="autograd") > 30
+
+
+# ------------------------------------------------------------------------------------------ small operations
+
+
+class Calls(TorchDispatchMode):
+    """How many operations torch is asked for."""
+
+    def __init__(self):
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        self.count += 1
+        return function(*args, **(kwargs or {}))
+
+
+def calls(name, **knobs):
+    z, w = (randn(16, 4, seed=k).float().requires_grad_() for k in (1, 2))
+    loss = gca.loss(name, epsilon=0.1, **knobs)
+    with Calls() as seen:
+        loss(z, w).backward()
+    return seen.count
+
+
+def test_few_operations():
+    # Where n is small they are what a loss costs. F.cross_entropy of normalised views takes 60.
+    assert calls("infonce") <= 110
+    assert calls("clip") <= 200
+    # A half-step: a product and what is made of it, there and back, and a zero for every second sum.
+    assert calls("gca-ince", steps=42) - calls("gca-ince", steps=40) <= 9
+
+
+@pytest.mark.parametrize("name", ["infonce", "gca-ince", "gca-uot"])
+def test_both_ways_are_the_mean_of_each(name):
+    slopes, values = [], []
+    for weights in ((2.0, 0.0), (0.0, 2.0), (1.0, 1.0)):
+        z, w = (randn(6, 4, seed=k).requires_grad_() for k in (1, 2))
+        knobs = dict(zip(("weight_rows", "weight_cols"), weights, strict=True))
+        values.append(gca.loss(name).alignment.change(**knobs)(z, w))
+        slopes.append(torch.cat(torch.autograd.grad(values[-1], (z, w))))
+    torch.testing.assert_close(values[2], (values[0] + values[1]) / 2, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(slopes[2], (slopes[0] + slopes[1]) / 2, rtol=1e-10, atol=1e-12)

@@ -99,3 +99,43 @@ def test_gradients(kind):
     z, w = randn(3, 2, seed=1).requires_grad_(), randn(4, 2, seed=2).requires_grad_()
     assert torch.autograd.gradcheck(lambda z, w: kind(z, w).matrix(), (z, w))
     assert torch.autograd.gradcheck(lambda z, w: kind(z, w).rows(1, 2), (z, w))
+
+
+@pytest.mark.parametrize("size", [1e-30, 1e-13, 1.0, 1e13, 1e30])
+def test_directions_of_rows_of_any_length(size):
+    # In single precision the squares of the outer ones leave their type.
+    z, w = randn(5, 3, seed=1).float(), randn(4, 3, seed=2).float()
+    upstream = randn(5, 4, seed=3).float()
+    slopes = []
+    for scale in (1.0, size):
+        leaf = (scale * z).requires_grad_()
+        p, q, const = CosineCost(leaf, w).factors()
+        cost = const - p @ q.mT
+        torch.testing.assert_close(cost, gca.cosine_cost(z, w))
+        slopes.append(scale * torch.autograd.grad((upstream * cost).sum(), leaf)[0].double())
+    torch.testing.assert_close(slopes[1], slopes[0], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", [CosineCost, DotCost, SquaredEuclideanCost])
+def test_a_turned_cost_and_a_shared_one(kind):
+    z, w = randn(5, 3, seed=1), randn(4, 3, seed=2)
+    for cost in (kind(z, w), kind(z, w).shared()):
+        for turned in (cost.mT, cost.mT.mT.mT):
+            assert turned.shape == (4, 5) and type(turned) is kind
+            torch.testing.assert_close(turned.matrix(), kind(w, z).matrix())
+            p, q, const = turned.factors()
+            torch.testing.assert_close(const - p @ q.mT, kind(w, z).matrix())
+    shared = kind(z, w).shared()
+    assert shared.factors()[0] is shared.mT.factors()[1]
+
+
+def test_views_may_learn_after_their_cost_is_made():
+    z, w = randn(5, 3, seed=1), randn(4, 3, seed=2)
+    cost = CosineCost(z, w)
+    first = gca.solve(cost, steps=3).matrix
+    with torch.no_grad():
+        z.mul_(3 * torch.arange(5)[:, None])  # one of them becomes 0
+        z[1] += 1.0
+    now = gca.solve(cost, steps=3).matrix
+    torch.testing.assert_close(now, gca.solve(CosineCost(z, w), steps=3).matrix)
+    assert (now - first).abs().max() > 1e-2

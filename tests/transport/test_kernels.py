@@ -156,9 +156,9 @@ def test_no_number_is_looked_at_inside_the_loops():
     """The half-steps and their gradient never wait for the device: no item, tolist, bool or float of a tensor there."""
     looks = {"item", "tolist", "cpu", "numpy"}
     for module, names in (
-        (scaling, {"run", "times", "add_times", "_Step"}),
+        (scaling, {"run", "products", "_times", "_add_times", "_Step"}),
         (way_back, {"back", "_WayBack", "_weights", "_drift", "_of_rank"}),
-        (derivative, {"LogScalings", "LogDiagonal", "LogPlan"}),
+        (derivative, {"Logs", "LogPlan"}),
         (blocks, {"KeptBlocks", "StreamedBlocks"}),
         (source, {"FactorPull", "MatrixPull"}),
         (stream, {"StreamedKernel", "plan_blocks", "through_steps"}),

@@ -119,3 +119,30 @@ def test_types_and_devices_stay():
         assert {x.dtype for x in (plan.log, plan.matrix, plan.f, plan.g, plan.row_sums, plan.rows(0, 1))} == {dtype}
     assert gca.solve(COST.half()).matrix.dtype == torch.float32
     assert gca.solve([[1, 2], [3, 4]]).matrix.dtype == torch.float32
+
+
+@pytest.mark.parametrize(
+    "options", [{"steps": 0}, {"steps": 1}, {"steps": 4}, {"rows": 0.5, "tol": 1e-13}, {"total": True}]
+)
+@pytest.mark.parametrize("grad", ["exact", "autograd", "envelope"])
+@pytest.mark.parametrize("lazy", [True, False])
+def test_the_diagonal_of_log_p_is_that_of_the_matrix(options, grad, lazy):
+    upstream, found = randn(6, seed=3), []
+    for read in (lambda plan: plan.log_diagonal, lambda plan: plan.log.diagonal()):
+        z, w = (randn(6, 3, seed=k).requires_grad_() for k in (1, 2))
+        temperature = torch.tensor(0.3, dtype=torch.float64, requires_grad=True)
+        cost = gca.CosineCost(z, w) if lazy else gca.cosine_cost(z, w)
+        plan = gca.solve(cost, epsilon=temperature, grad=grad, **options)
+        value = read(plan)
+        # Potentials that somebody also looks at must not be counted twice.
+        slopes = torch.autograd.grad((upstream * value).sum() + (upstream * plan.log_u).sum(), (z, w, temperature))
+        found.append([value.detach(), *slopes])
+    for ours, theirs in zip(*found, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-10)
+
+
+def test_a_plan_that_is_not_square_has_no_diagonal():
+    plan = gca.solve(randn(5, 4, seed=1).requires_grad_(), steps=3)
+    assert plan.log_diagonal is None
+    plan.log_u.sum().backward()
+    assert plan.cost.grad.isfinite().all()

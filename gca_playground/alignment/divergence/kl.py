@@ -37,7 +37,7 @@ class KL(Divergence):
         if self.mass:
             mass = plan.fixed_mass
             own = own - goal.mass(plan) + (mass_of(plan) if mass is None else mass)
-        return ((own - goal.seen(plan)) / plan.problem.shape[-2]).to(plan.problem.dtype)
+        return (own / plan.problem.shape[-2] - goal.seen(plan)).to(plan.problem.dtype)
 
 
 @dataclass(frozen=True)
