@@ -49,9 +49,16 @@ def as_count(value: object, *, name: str, least: int) -> int:
     return int(value)  # type: ignore[call-overload]
 
 
+SYNONYMS = {"temperature": "epsilon", "tau": "epsilon", "reg": "epsilon", "lambda": "lam", "n_iter": "steps"}
+"""What others call our knobs."""
+
+
 def near(name: object, known: Iterable[str], *, what: str) -> str:
     """The sentence for a name nobody knows: "unknown cost 'cosin': did you mean 'cosine'? ..."."""
     known = list(known)
+    other = SYNONYMS.get(str(name))
+    if other in known:
+        return f"unknown {what} {name!r}: it is called {other!r} here"
     close = difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
     hint = f"did you mean {close[0]!r}? " if close else ""
     return f"unknown {what} {name!r}: {hint}known are {', '.join(map(repr, known))}"

@@ -207,15 +207,21 @@ class Directions(torch.autograd.Function):
     def forward(ctx, moderate: bool, *views: Tensor) -> tuple[Tensor, ...]:  # type: ignore[no-untyped-def]
         """The directions of each view."""
         units, lengths = zip(*((_direction if moderate else _careful_direction)(x) for x in views), strict=True)
-        ctx.save_for_backward(*units, *lengths)
+        ctx.save_for_backward(*units, *views)
+        ctx.lengths = lengths
         return units
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
     def backward(ctx, *bars: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[no-untyped-def]
         """``(bar - unit <unit, bar>) / |x|``, 0 for 0."""
-        kept, count = ctx.saved_tensors, len(bars)
-        return None, *(_across(*each) for each in zip(bars, kept[:count], kept[count:], strict=True))
+        kept, lengths = ctx.saved_tensors, ctx.lengths
+        units, views = kept[: len(bars)], kept[len(bars) :]
+        if torch.is_grad_enabled():  # a second derivative: the lengths depend on the views as well
+            lengths = [
+                torch.where(x.isfinite(), (x0 * u).sum(-1, keepdim=True), x)
+                for x, x0, u in zip(lengths, views, units, strict=True)
+            ]
+        return None, *(_across(*each) for each in zip(bars, units, lengths, strict=True))
 
 
 def _direction(x: Tensor) -> tuple[Tensor, Tensor]:

@@ -15,6 +15,7 @@ from gca_playground._shapes import Cols, Matrix, Rows
 from gca_playground.transport import adjoint, stream
 from gca_playground.transport.adjoint import Slopes
 from gca_playground.transport.kernel import log_plan
+from gca_playground.transport.once import once
 from gca_playground.transport.problem import Problem
 from gca_playground.transport.scaling import Potentials, Scalings
 from gca_playground.transport.sinkhorn import HalfStep
@@ -73,14 +74,14 @@ class Logs(torch.autograd.Function):
         """(..., n), (..., m) and (..., n), in the precision of the potentials."""
         ctx.set_materialize_grads(False)
         problem, (log_u, log_v) = made.problem, made.log_scalings()
-        ctx.made, ctx.own = made, None
+        ctx.made, ctx.own, ctx.given = made, None, (temperature, *inputs)
         if problem.shape[-1] != problem.shape[-2]:
             return log_u, log_v, None
         ctx.own = problem.source.diagonal()
         return log_u, log_v, log_u + log_v - ctx.own / problem.epsilon
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
+    @once
     def backward(ctx: Any, fbar: Any, gbar: Any, bar: Tensor | None) -> tuple[Tensor | None, ...]:
         """By the adjoint that belongs to the making."""
         problem = ctx.made.problem
@@ -113,15 +114,16 @@ class LogPlan(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, log_u: Tensor, log_v: Tensor, cost: Tensor, temperature: Tensor | None, made: Made) -> Tensor:
         """(..., n, m)."""
-        ctx.made = made
+        ctx.made, ctx.cost = made, cost
         return log_plan(made.last.f, made.last.g, cost, made.problem.epsilon).to(cost.dtype)
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad: Matrix) -> tuple[Tensor, Tensor, Tensor, Tensor | None, None]:
-        """To the potentials, and to the whole cost."""
-        problem = ctx.made.problem
-        cost, eps, wide = problem.cost.detach(), problem.epsilon, problem.wide
+        """To the potentials, and to the whole cost. Can be differentiated again."""
+        problem, cost = ctx.made.problem, ctx.cost
+        eps, wide = problem.epsilon, problem.wide
+        if torch.is_grad_enabled() and problem.temperature is not None:
+            eps = problem.temperature
         # log P is -inf where a pair can hold no mass, whatever the cost there.
         allowed = cost.isfinite()
         if not allowed.all():

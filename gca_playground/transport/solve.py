@@ -58,7 +58,7 @@ def solve(
         steps: HALF-steps from f = g = 0, rows first (0: the raw kernel, 1: row softmax, 2: one Sinkhorn iteration);
             None: until converged. POT's sinkhorn and OTT begin with the columns: another plan until convergence.
         a, b: masses (..., n) and (..., m). Default: 1 a row, n/m a column, so that a row reads as probabilities; if
-            only one is given the other side shares its total equally.
+            only one is given the other side shares its total equally. They are constants: no gradient reaches them.
         forbidden: boolean (..., n, m); these pairs get no mass.
         reference: "counting" (entropy sum P (log P - 1)) or "product" (KL(P | a x b)).
         init: potentials (f, g) in cost units, or a Plan, to start from.
@@ -70,7 +70,8 @@ def solve(
             n x m is kept, forward or in the gradient; for lazy costs, and their default above 512 MB).
         grad: "exact" (through the half-steps taken, or of the limit), "implicit" (of the limit, also where the steps
             have not reached it), "envelope" (potentials as constants: the gradient of KL(T | P) only where the plan
-            has the marginals of T) or "autograd" (a tape through every half-step: slow, the oracle of the others).
+            has the marginals of T) or "autograd" (a tape through every half-step: slow, the oracle of the others, and
+            the only one with second derivatives; the others say that they have none).
 
     Returns: a ``Plan``, differentiable in the cost: exactly through its half-steps when ``steps`` is given, by implicit
     differentiation at convergence.

@@ -14,6 +14,7 @@ from torch import Tensor
 from gca_playground._shapes import Cols, Matrix, Rows
 from gca_playground.transport.adjoint import Slopes
 from gca_playground.transport.kernel import Kernel
+from gca_playground.transport.once import once
 from gca_playground.transport.problem import Problem
 from gca_playground.transport.sinkhorn import HalfStep
 from gca_playground.transport.source import Source
@@ -96,12 +97,12 @@ class KernelSums(torch.autograd.Function):
     @staticmethod
     def forward(ctx, problem: Problem, g: Cols, temperature, log_v: Cols, *inputs: Tensor) -> Rows:  # type: ignore[no-untyped-def]
         """The sums (..., n), in the precision of the potentials."""
-        ctx.problem, ctx.g = problem, g
+        ctx.problem, ctx.g, ctx.given = problem, g, (temperature, log_v, *inputs)
         ctx.sums = StreamedKernel(problem.source, problem.epsilon, wide=problem.wide).rows(g)
         return ctx.sums
 
     @staticmethod
-    @torch.autograd.function.once_differentiable
+    @once
     def backward(ctx, bar: Rows):  # type: ignore[no-untyped-def]
         """To log v, to the inputs of the source, and to epsilon."""
         problem, eps = ctx.problem, ctx.problem.epsilon

@@ -72,7 +72,8 @@ def history(runs: object, *, dark: bool | None = None) -> go.Figure:
     figure.update_xaxes(title={"text": "steps", "standoff": 4}, row=2).update_yaxes(range=[0, 1.02], row=2, col=2)
     dress(figure, dark=dark, margin={"l": 44, "r": 12, "t": 40, "b": 40})
     figure.update_annotations(font={"size": 12, "color": palette(dark)["text"]})
-    return figure.update_layout(height=420, showlegend=len(named) > 1, legend={"orientation": "h", "y": -0.12, "yanchor": "top"})
+    below = {"orientation": "h", "y": -0.12, "yanchor": "top"}
+    return figure.update_layout(height=420, showlegend=len(named) > 1, legend=below)
 
 
 def _points(value: object, name: str) -> np.ndarray:

@@ -165,6 +165,14 @@ def test_what_solve_takes_can_be_given(learn):
     assert 1e-6 < abs(rough - fine) < 0.1
 
 
+@pytest.mark.parametrize(("theirs", "ours"), [("temperature", "epsilon"), ("tau", "epsilon"), ("lambda", "lam")])
+def test_what_others_call_a_knob_is_told_by_our_name(theirs, ours):
+    with pytest.raises(ValueError, match=f"unknown knob of 'rince' '{theirs}': it is called '{ours}' here"):
+        gca.loss("rince", **{theirs: 0.1})
+    with pytest.raises(ValueError, match="known are"):
+        gca.loss("infonce", **{"lambda": 0.1})
+
+
 def test_what_is_no_record(monkeypatch):
     monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
     with pytest.raises(TypeError, match="a Loss is made of an Alignment, got str"):
