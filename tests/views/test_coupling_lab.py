@@ -671,6 +671,19 @@ def test_a_single_pair() -> None:
     assert lab.matrix.caption == "row 0, class x: P = 1.000 to its pair"
 
 
+def test_it_opens_on_a_data_set_by_name_or_as_it_is():
+    lab = gca.CouplingLab("hubs")
+    assert lab.state["data"]["name"] == "hubs" and lab.state["alignment"]["steps"] == 1
+    data = gca.datasets.load("moons", n=20, seed=3)
+    own, by_hand = gca.CouplingLab(data), gca.CouplingLab(data.view1, data.view2, labels=data.labels)
+    assert own.matrix.pixels == by_hand.matrix.pixels and own.state == by_hand.state
+    assert own.scene.cloud.labels == by_hand.scene.cloud.labels
+    with pytest.raises(ValueError, match="unknown data set 'hub': did you mean 'hubs'"):
+        gca.CouplingLab("hub")
+    with pytest.raises(TypeError, match="a state says what it shows: leave out 'hubs'"):
+        gca.CouplingLab("hubs", state=lab.state)
+
+
 @pytest.mark.parametrize(
     ("z", "w", "more", "words"),
     [

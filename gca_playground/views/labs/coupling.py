@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from gca_playground.learning import datasets
+from gca_playground.learning.pairs import Pairs
 from gca_playground.views.labs import words
 from gca_playground.views.labs.coupling_page import CouplingPage
 from gca_playground.views.labs.lab import opened_at_the_end
@@ -30,6 +31,7 @@ class CouplingLab(CouplingPage):
     embeddings, with one label a point if you have them (above 256 points on a seeded sample, and it says so).
 
         gca.CouplingLab()
+        gca.CouplingLab("hubs")                  # a data set's name, or what gca.datasets gives
         gca.CouplingLab(z, w, labels=y)
         gca.CouplingLab.from_state(lab.state)
 
@@ -46,13 +48,19 @@ class CouplingLab(CouplingPage):
         labels_w: Any = None,
         state: object = None,
     ) -> None:
+        name = z if isinstance(z, str) and w is None else None
+        if name is not None:
+            z = None
+        elif isinstance(z, Pairs) and w is None:
+            labels = z.labels if labels is None else labels
+            z, w = z.view1, z.view2
         if (z is None) != (w is None):
             raise TypeError("give both embeddings, z and w, or neither")
         if z is None and not (labels is None and labels_w is None):
             raise TypeError("labels belong to your own embeddings: give z and w with them")
         self._own: tuple[Any, Any, Any, Any] | None = None if z is None else (z, w, labels, labels_w)
         self._presets = () if self._own else PRESETS
-        first = self._first_state(state)
+        first = self._first_state(state, name)
         cloud = self._cloud(first.choice)
         scene = make_scene(cloud, first.alignment)
         with opened_at_the_end():
@@ -151,9 +159,14 @@ class CouplingLab(CouplingPage):
         self._draw()
         self.guard.clear()
 
-    def _first_state(self, values: object) -> State:
+    def _first_state(self, values: object, name: str | None) -> State:
+        if values is not None and name is not None:
+            raise TypeError(f"a state says what it shows: leave out {name!r}")
         if values is not None:
             return State.from_dict(values)
+        if name is not None:
+            choice = Choice(name=name)
+            return State(choice, first_alignment(choice))
         choice = START.choice if self._own is None else Choice(name=OWN)
         return State(choice, START.alignment)
 
