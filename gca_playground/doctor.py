@@ -204,7 +204,7 @@ def _look_at_notebooks() -> Iterator[Finding]:
         yield Finding("note", f"notebooks: {START} is neither beside the package nor in the current folder")
     else:
         folder = course / Path(START).parent
-        yield Finding("ok", f"notebooks: {len(list(folder.glob('*.ipynb')))} in {folder}")
+        yield Finding("ok", f"notebooks: {len(list(folder.glob('[0-9]*.ipynb')))} in {folder}")
     yield _kernel()
 
 

@@ -52,8 +52,8 @@ class CouplingLab(CouplingPage):
         if name is not None:
             z = None
         elif isinstance(z, Pairs) and w is None:
-            labels = z.labels if labels is None else labels
-            z, w = z.view1, z.view2
+            data = z
+            z, w, labels = data.view1, data.view2, data.labels if labels is None else labels
         if (z is None) != (w is None):
             raise TypeError("give both embeddings, z and w, or neither")
         if z is None and not (labels is None and labels_w is None):

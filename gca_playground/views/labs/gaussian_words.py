@@ -65,8 +65,8 @@ def pill(scene: Scene) -> tuple[str, str]:
         return f"you are {where}", "the best encoders are found by descent on the exact loss"
     if state.loss == "square":
         name, says = PLACES[state.kappa]
-        return f"you are at {theorem.key}: {name}", says or f"{theorem.says} ({theorem.source})"
-    return f"you are at {theorem.key}: {LOSSES[state.loss].title}", f"{theorem.says} ({theorem.source})"
+        return f"you are at theorem {theorem.key}: {name}", says or f"{theorem.says} ({theorem.source})"
+    return f"you are at theorem {theorem.key}: {LOSSES[state.loss].title}", f"{theorem.says} ({theorem.source})"
 
 
 PLACES: dict[Pair, tuple[str, str]] = {
