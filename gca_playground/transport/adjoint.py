@@ -17,7 +17,7 @@ Derived for this project; checked against autograd through the unrolled loop.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -33,6 +33,8 @@ _RANGE = {torch.float32: 40.0, torch.float64: 400.0}
 """Log units by which the last plan may be rescaled before entries it lost to underflow could count."""
 _MOST_ITERATIONS = 300
 """Of conjugate gradients; a system that needs more is factorised."""
+_BETWEEN_LOOKS = 8
+"""Iterations of conjugate gradients between two looks at how far they are."""
 
 
 class Slopes(NamedTuple):
@@ -57,19 +59,21 @@ def through_steps(fbar: Rows, gbar: Cols, problem: Problem, states: list[HalfSte
     """
     eps, last = problem.epsilon, states[-1]
     log = log_plan(last.f, last.g, problem.cost.detach(), eps).to(problem.dtype)
-    by_rows, by_cols = _Spreads(log, problem.cost, eps), _Spreads(log.mT, problem.cost.mT, eps)
+    # A row step starts from the g before it, a column step from the f.
+    row_steps = [(step.lse, before.g) for before, step in zip(states[0::2], states[1::2], strict=False)]
+    col_steps = [(step.lse, before.f) for before, step in zip(states[1::2], states[2::2], strict=False)]
+    by_rows = _Spreads(log, problem.cost, eps, row_steps, last.f, last.g)
+    by_cols = _Spreads(log.mT, problem.cost.mT, eps, col_steps, last.g, last.f)
     damping: Tensor | float = 0.0
     for k in range(len(states) - 1, 0, -1):
-        before, step = states[k - 1], states[k]
+        lse = states[k].lse
         if k % 2 == 1:
-            damping = damping + (fbar * problem.rows.drift(step.lse)).sum()
-            x = problem.rows.slope(step.lse) * fbar
-            gbar = gbar - by_rows.pull(x, step.lse, before.g, last.f, last.g)
+            damping = damping + (fbar * problem.rows.drift(lse)).sum()
+            gbar = gbar - by_rows.pull(k // 2, problem.rows.slope(lse) * fbar)
             fbar = torch.zeros_like(fbar)
         else:
-            damping = damping + (gbar * problem.cols.drift(step.lse)).sum()
-            y = problem.cols.slope(step.lse) * gbar
-            fbar = fbar - by_cols.pull(y, step.lse, before.f, last.g, last.f)
+            damping = damping + (gbar * problem.cols.drift(lse)).sum()
+            fbar = fbar - by_cols.pull(k // 2 - 1, problem.cols.slope(lse) * gbar)
             gbar = torch.zeros_like(gbar)
     # A start is fixed in cost units: in log units it shrinks as epsilon grows.
     start = (fbar * _finite(states[0].f)).sum() + (gbar * _finite(states[0].g)).sum()
@@ -80,30 +84,41 @@ class _Spreads:
     """The half-steps of one side: what they pass on, and what they leave in the gradient.
 
     ``W = exp((before_j - C_ij) / epsilon - lse_i)`` is the last plan rescaled, ``exp(own_i) P_ij exp(other_j)``.
-    Where both factors are moderate, W is never built.
+    Where both factors are moderate, W is never built. Given: each step's log-sum-exp and the potential before it.
     """
 
-    def __init__(self, log: Matrix, cost: Cost, epsilon: float) -> None:
-        self.cost = cost.detach()
-        self.epsilon = epsilon
+    def __init__(
+        self,
+        log: Matrix,
+        cost: Cost,
+        epsilon: float,
+        steps: Sequence[tuple[Rows, Cols]],
+        last_own: Rows,
+        last_other: Cols,
+    ) -> None:
+        self.cost, self.epsilon, self.steps = cost.detach(), epsilon, steps
         self.plan = log.exp()
-        range_, peak = _RANGE[log.dtype], max(log.amax().item(), 0.0)
-        self.room = range_ - peak if peak <= range_ else -math.inf
-        self.own: list[Rows] = []
-        self.other: list[Cols] = []
+        self.left: list[Rows] = []
+        self.right: list[Cols] = []
         self.dense: Matrix | float = 0.0
-
-    def pull(self, x: Rows, lse: Rows, before: Cols, last_own: Rows, last_other: Cols) -> Cols:
-        """``W' x``, remembering ``x_i W_ij`` for the gradient."""
+        if not steps:
+            return
+        lse, before = (torch.stack(each) for each in zip(*steps, strict=True))
         # Where both potentials are -inf the plan is empty: no scale matters. Where x is 0, neither does its own.
-        other = ((before - last_other) / self.epsilon).nan_to_num(0.0, torch.inf, -torch.inf)
+        other = ((before - last_other) / epsilon).nan_to_num(0.0, torch.inf, -torch.inf)
         level = other.amax(-1, keepdim=True)
-        own = _finite(-last_own / self.epsilon - lse) + level
-        if not own.amax().item() <= self.room:
-            return self._pull_dense(x, lse, before)
-        left, right = x * own.exp(), (other - level).exp()
-        self.own.append(left)
-        self.other.append(right)
+        self.own, self.other = _finite(-last_own / epsilon - lse) + level, other - level
+        # One look at numbers for all steps.
+        most, peak = _RANGE[log.dtype], log.amax().clamp(min=0.0)
+        self.moderate = ((self.own.flatten(1).amax(1) + peak <= most) & (peak <= most)).tolist()
+
+    def pull(self, k: int, x: Rows) -> Cols:
+        """``W' x`` of step ``k``, remembering ``x_i W_ij`` for the gradient."""
+        if not self.moderate[k]:
+            return self._pull_dense(x, *self.steps[k])
+        left, right = x * self.own[k].exp(), self.other[k].exp()
+        self.left.append(left)
+        self.right.append(right)
         return right * (self.plan.mT @ left.to(self.plan.dtype)[..., None]).squeeze(-1)
 
     def _pull_dense(self, x: Rows, lse: Rows, before: Cols) -> Cols:
@@ -114,9 +129,9 @@ class _Spreads:
 
     def total(self) -> Matrix:
         """The sum of all ``x_i W_ij``."""
-        if not self.own:
+        if not self.left:
             return (torch.zeros_like(self.plan) + self.dense).to(self.plan.dtype)
-        left, right = torch.stack(self.own, -1), torch.stack(self.other, -1)
+        left, right = torch.stack(self.left, -1), torch.stack(self.right, -1)
         low_rank = self.plan * (left.to(self.plan.dtype) @ right.to(self.plan.dtype).mT)
         return (low_rank + self.dense).to(self.plan.dtype)
 
@@ -176,8 +191,8 @@ def _conjugate_gradient(operator: Callable[[Side], Side], target: Side, *, metri
     x, residual = torch.zeros_like(target), target
     direction, size = residual, inner(residual, residual)
     goal = size * 1e-28
-    for _ in range(min(10 * target.shape[-1], _MOST_ITERATIONS)):
-        if (size <= goal).all():
+    for k in range(min(10 * target.shape[-1], _MOST_ITERATIONS)):
+        if k % _BETWEEN_LOOKS == 0 and (size <= goal).all():
             break
         image = operator(direction)
         stride = _divide(size, inner(direction, image))

@@ -197,3 +197,24 @@ def test_losses_of_pairs_build_no_matrix_of_costs(name, monkeypatch):
     z, w = views(6, 6)
     gca.loss(name, epsilon=0.5)(z, w).backward()
     assert z.grad.isfinite().all()
+
+
+LOOKS = ("item", "tolist", "__bool__", "__float__", "__int__")
+
+
+@pytest.mark.parametrize("method", ["scaling", "log", "stream"])
+def test_the_way_back_looks_no_more_often_for_more_steps(method, monkeypatch):
+    seen = []
+    for name in LOOKS:
+        plain = getattr(torch.Tensor, name)
+        monkeypatch.setattr(torch.Tensor, name, lambda x, plain=plain: seen.append(1) or plain(x))
+    counts = []
+    for steps in (4, 40):
+        z, w = randn(8, 3, seed=1).requires_grad_(), randn(8, 3, seed=2)
+        plan = gca.solve(gca.CosineCost(z, w), epsilon=0.3, rows=0.5, steps=steps, method=method)
+        value = plan.log_u.square().sum() + plan.log_v.sum()
+        seen.clear()
+        value.backward()
+        counts.append(len(seen))
+    assert counts[0] == counts[1] <= 3
+    assert method != "log" or counts[0] > 0  # else this would count nothing
