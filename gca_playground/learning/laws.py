@@ -8,7 +8,7 @@ from numbers import Real
 import numpy as np
 import torch
 
-from gca_playground._boundary import as_count, near
+from gca_playground._boundary import as_count, as_float_tensor, near
 
 
 def real(name: str, value: object, *, high: float = math.inf, open_end: bool = False) -> float:
@@ -26,6 +26,27 @@ def known(what: str, name: object, names: Iterable[str]) -> str:
     if isinstance(name, str) and name in names:
         return name
     raise ValueError(near(name, names, what=what) if names else f"unknown {what} {name!r}: it takes none")
+
+
+def as_rows(value: object, *, name: str, width: int) -> torch.Tensor:
+    """Points as a tensor (n, width). Raises: TypeError for what is no array; ValueError that names both shapes."""
+    points = as_float_tensor(value, name=name)
+    if points.ndim != 2 or points.shape[1] != width:
+        raise ValueError(f"{name} must have shape (n, {width}), got {tuple(points.shape)}")
+    return points
+
+
+def as_device(value: object) -> torch.device:
+    """A device that this machine can compute on. Raises: TypeError, ValueError that names the value and the reason."""
+    if not isinstance(value, str | int | torch.device) or isinstance(value, bool):
+        raise TypeError(f"device must be a name such as 'cpu' or 'cuda', or a torch.device, got {value!r}")
+    try:
+        device = torch.device(value)
+        torch.ones(1, device=device).item()  # only now torch says whether the device is there
+    except (RuntimeError, AssertionError, ImportError) as error:
+        told = f"{value!r}: {str(error).splitlines()[0]}"
+        raise ValueError(f"device must be one that works on this machine, such as 'cpu', got {told}") from error
+    return device
 
 
 def generator(seed: object, stream: str) -> torch.Generator:

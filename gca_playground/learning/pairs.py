@@ -1,5 +1,6 @@
 """One record for all data: points, two views of each, and which of the pairs are wrong."""
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -10,6 +11,7 @@ from jaxtyping import Bool, Float32, Int64
 from torch import Generator, Tensor
 
 from gca_playground._boundary import as_float_tensor
+from gca_playground.alignment.labels import as_labels
 from gca_playground.learning.laws import generator, real
 
 Augment = Callable[[Tensor, Generator], Tensor]
@@ -117,7 +119,7 @@ def from_arrays(
     *,
     labels: object = None,
     domains: object = None,
-    augment: Augment | None = None,
+    augment: object = None,
     name: str = "arrays",
     seed: int = 0,
 ) -> Pairs:
@@ -125,25 +127,23 @@ def from_arrays(
 
     Given:
         view1, view2: (n, d) and (n, e), finite numbers of torch or numpy, kept as float32 copies.
-        labels, domains: whole numbers (n,). No labels: one class.
+        labels, domains: whole numbers or words (n,); words are numbered as they come. No labels: one class.
         augment: ``augment(points, generator)`` returns new points of the same shape; applied to both sides.
             None: the views are the arrays as given, each time, and ``view2`` is required.
         name: what the record calls itself. seed: of the first draw.
 
-    Raises: TypeError for what is no array; ValueError for a wrong shape, for values that are not finite, and
-    where nothing tells the views apart.
+    Raises: TypeError for what is no array, or no such function; ValueError for a wrong shape, for values that are not
+    finite, and where nothing tells the views apart.
     """
-    if augment is not None and not callable(augment):
-        raise TypeError(f"augment must be a function of points and a generator, got {augment!r}")
+    change = keep if augment is None else _SameShape(_as_augment(augment))
     if view2 is None and augment is None:
         raise ValueError("give view2, augment or both: otherwise the two views are equal")
     x = _points("view1", view1)
     second = x if view2 is None else _points("view2", view2)
     if len(second) != len(x):
         raise ValueError(f"view1 and view2 must have as many rows, got {len(x)} and {len(second)}")
-    class_of = _whole_numbers("labels", [0] * len(x) if labels is None else labels, len(x))
-    domain_of = None if domains is None else _whole_numbers("domains", domains, len(x))
-    change = _SameShape(augment) if augment else keep
+    class_of = _numbers("labels", [0] * len(x) if labels is None else labels, len(x))
+    domain_of = None if domains is None else _numbers("domains", domains, len(x))
     return pair_up(name, Source(x, second, class_of, (change, change), domain_of), mismatched=0.0, seed=seed)
 
 
@@ -176,9 +176,23 @@ def _points(name: str, value: object) -> Float32[Tensor, "n d"]:
     return points
 
 
-def _whole_numbers(name: str, value: object, n: int) -> Int64[Tensor, " n"]:
+def _numbers(name: str, value: object, n: int) -> Int64[Tensor, " n"]:
     numbers = np.asarray(value.cpu() if isinstance(value, Tensor) else value)
-    if numbers.shape != (n,) or numbers.dtype.kind not in "biu":
+    is_words = numbers.ndim == 1 and numbers.dtype.kind in "UO" and all(isinstance(one, str) for one in numbers)
+    if numbers.shape != (n,) or not (is_words or numbers.dtype.kind in "biu"):
         got = f"{numbers.dtype} of shape {numbers.shape}"
-        raise ValueError(f"{name} must be whole numbers of shape ({n},), got {got}")
-    return torch.tensor(numbers, dtype=torch.int64)
+        raise ValueError(f"{name} must be whole numbers or words of shape ({n},), got {got}")
+    return as_labels(numbers.tolist()).to(torch.int64)
+
+
+def _as_augment(augment: object) -> Augment:
+    if not callable(augment):
+        raise TypeError(f"augment must be a function of points and a generator, got {augment!r}")
+    try:
+        parameters = inspect.signature(augment)
+        parameters.bind(None, None)
+    except ValueError:  # some functions written in C do not tell what they take
+        return augment
+    except TypeError as error:
+        raise TypeError(f"augment is called as augment(points, generator), the given one takes {parameters}") from error
+    return augment

@@ -11,10 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gca_playground._boundary import as_count, as_float_tensor
-from gca_playground.learning import checkpoint
+from gca_playground._boundary import as_count
+from gca_playground.learning import checkpoint, origin
 from gca_playground.learning.history import History
-from gca_playground.learning.laws import generator, known
+from gca_playground.learning.laws import as_device, as_rows, generator, known
 from gca_playground.learning.objective import Batch, Objective, objective
 from gca_playground.learning.pace import KNOBS, Pace
 from gca_playground.learning.pairs import Pairs
@@ -65,7 +65,7 @@ class TrainingSession:
     ) -> None:
         self.seed = as_count(seed, name="seed", least=0)
         self.data = for_training(data)
-        self.device = torch.device(device)
+        self.device = as_device(device)
         self.test = test
         self.split = split(self.data, test, seed=self.seed)
         points = len(self.split.rows)
@@ -83,6 +83,7 @@ class TrainingSession:
         self._changes: dict[str, Any] = {}
         self._order, self._views = (generator(self.seed, stream) for stream in ("training order", "training views"))
         self._measure_now_and_then()
+        self.origin = origin.origin_of(self)
         self._start = self.snapshot()
 
     # ------------------------------------------------------------------------------------------ what there is
@@ -109,10 +110,14 @@ class TrainingSession:
 
     @torch.no_grad()
     def embed(self, x: object, *, view: int = 1) -> Tensor:
-        """Points (n, d) to embeddings (n, dim) on the CPU, by the encoder of first or second views (``view`` 1, 2)."""
+        """Points (n, d) to embeddings (n, dim) on the CPU, by the encoder of first or second views (``view`` 1, 2).
+
+        Raises: TypeError for what is no array, ValueError for a shape that is not that of the view.
+        """
         if view not in (1, 2):
             raise ValueError(f"view must be 1 or 2, got {view!r}")
-        points = as_float_tensor(x, name="x").to(self.device, torch.float32)
+        shown = self.data.view1 if view == 1 else self.data.view2
+        points = as_rows(x, name="x", width=shown.shape[1]).to(self.device, torch.float32)
         was = self.towers.training
         self.towers.eval()
         try:
@@ -169,12 +174,19 @@ class TrainingSession:
 
     def snapshot(self) -> dict[str, Any]:
         """Everything that the next steps depend on, as copies: weights, optimiser, streams, knobs, history."""
-        return {"objective": self.objective.clone(), **copy.deepcopy(self.state())}
+        return {"origin": self.origin, "objective": self.objective.clone(), "state": copy.deepcopy(self.state())}
 
-    def restore(self, snapshot: dict[str, Any]) -> None:
-        """Back to a ``snapshot`` of this session: the steps from there are the same, to the bit."""
+    def restore(self, snapshot: object) -> None:
+        """Back to a ``snapshot`` of this session, or of one made alike: the steps from there are the same, to the bit.
+
+        Nothing changes where it is refused. Raises: TypeError for what is no snapshot; ValueError for that of a session
+        with other data, losses, networks or seed.
+        """
+        if not isinstance(snapshot, dict) or not {"origin", "objective", "state"} <= snapshot.keys():
+            raise TypeError(f"restore takes what snapshot returned, got {snapshot!r:.60}")
+        origin.check(snapshot, self, what="snapshot")
         self._exchange(snapshot["objective"].clone())
-        self.load_state({name: value for name, value in snapshot.items() if name != "objective"})
+        self.load_state(snapshot["state"])
 
     def state(self) -> dict[str, Any]:
         """Tensors and plain values that ``load_state`` reads; shared with the session, not copied."""
@@ -202,7 +214,10 @@ class TrainingSession:
         self.history = History.from_state(state["history"])
 
     def save(self, path: str | Path) -> None:
-        """Keep the session in a file that ``load`` reads without running any code in it."""
+        """Keep the session in a file that ``load`` reads without running any code in it.
+
+        Raises: OSError where it cannot be written, a FileNotFoundError where its folder is missing.
+        """
         checkpoint.save(self, Path(path))
 
     @classmethod
@@ -210,14 +225,16 @@ class TrainingSession:
         """The session that ``save`` kept: its next steps are those that it would have taken.
 
         Given: what had no name and so is not in the file: ``data``, ``test`` (arrays), ``loss`` (a function),
-        ``encoder`` (a module). Raises: ValueError for a file that is no checkpoint, and where something is missing or
-        not needed.
+        ``encoder`` (a module). Raises: ValueError for a file that is no checkpoint, where something is missing or not
+        needed, and for arrays with other numbers or modules of other shapes than the training had; OSError where there
+        is no file.
         """
         for name in given:
             known("part of a session", name, ("data", "loss", "encoder", "test"))
         written = checkpoint.read(Path(path))
         parts = dict.fromkeys(("data", "loss", "encoder", "test")) | given
         session = cls(**checkpoint.arguments(written, parts), device=device)
+        origin.check(written, session, what="checkpoint", unasked=checkpoint.GIVEN_AGAIN)
         session.change(**written["state"]["changes"])
         session.load_state(written["state"])
         return session

@@ -10,6 +10,8 @@ from gca_playground.learning.datasets import TABLE, as_pairs, load
 from gca_playground.learning.laws import generator
 from gca_playground.learning.pairs import Pairs
 
+LEAST = 2
+"""Pairs to learn from: with one there is nothing to tell it from."""
 HELD_OUT = 0.25
 """Share of one's own points that training does not see."""
 MADE_ANEW = 512
@@ -41,14 +43,15 @@ def split(data: Pairs, test: Pairs | None, *, seed: int) -> Split:
 
     ``test`` if it is given; else the test split for the train split of digits, new points from the same law for other
     sets made by ``load``; else a seeded quarter of the points, which training then never sees.
+    Raises: ValueError where fewer than two pairs are left to learn from, or the test is of another space.
     """
     test = _unseen(data) if test is None else test
     if test is not None:
         _same_space(data, test)
-        return Split(data, torch.arange(len(data)), test, torch.arange(len(test)))
+        return _enough(Split(data, torch.arange(len(data)), test, torch.arange(len(test))))
     order = torch.randperm(len(data), generator=generator(seed, "held out"))
     held = max(1, round(HELD_OUT * len(data)))
-    return Split(data, order[held:].sort().values, data, order[:held].sort().values)
+    return _enough(Split(data, order[held:].sort().values, data, order[:held].sort().values))
 
 
 def _unseen(data: Pairs) -> Pairs | None:
@@ -59,6 +62,14 @@ def _unseen(data: Pairs) -> Pairs | None:
     if "split" in TABLE[recipe["name"]].options:
         return load(**clean | {"split": "test", "n": None}) if recipe.get("split") == "train" else None
     return load(**clean | {"n": MADE_ANEW, "seed": recipe["seed"] + ANOTHER_SEED})
+
+
+def _enough(parts: Split) -> Split:
+    if len(parts.rows) < LEAST:
+        held = len(parts.data) - len(parts.rows)
+        told = f"{len(parts.data)} in the data" + (f", {held} of them held out to judge on" if held else "")
+        raise ValueError(f"there must be at least {LEAST} pairs to learn from, got {len(parts.rows)}: {told}")
+    return parts
 
 
 def _same_space(data: Pairs, test: Pairs) -> None:

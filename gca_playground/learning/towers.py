@@ -48,7 +48,7 @@ def build(
             f"one encoder cannot take views of {widths[0]} and {widths[1]} dimensions: give a pair of encoders"
         )
     made = [_encoder(one, data, side, dim, sphere, seed + side) for side, one in enumerate(pair)]
-    outputs = [_width(one, view) for one, view in zip(made, (data.view1, data.view2), strict=False)]
+    outputs = [width(one, view) for one, view in zip(made, (data.view1, data.view2), strict=False)]
     if len(set(outputs)) > 1:
         raise ValueError(f"both encoders must end in as many dimensions, got {outputs[0]} and {outputs[1]}")
     top = nn.Identity() if head is None else _head(outputs[0], head, sphere, seed)
@@ -71,8 +71,8 @@ def _encoder(one: object, data: Pairs, side: int, dim: int | None, sphere: bool,
         outputs = DIM if dim is None else as_count(dim, name="dim", least=1)
         return make(one, view.shape[1], outputs, sphere=sphere, seed=seed)
     module: Any = copy.deepcopy(one)
-    if dim is not None and _width(module, view) != dim:
-        raise ValueError(f"dim is {dim}, but the given encoder ends in {_width(module, view)} dimensions")
+    if dim is not None and width(module, view) != dim:
+        raise ValueError(f"dim is {dim}, but the given encoder ends in {width(module, view)} dimensions")
     return nn.Sequential(module, Sphere()) if sphere else module
 
 
@@ -82,10 +82,13 @@ def _head(inputs: int, outputs: int, sphere: bool, seed: int) -> nn.Module:
 
 
 @torch.no_grad()
-def _width(module: nn.Module, view: Tensor) -> int:
+def width(module: nn.Module, view: Tensor) -> int:
+    """The dimensions a module ends in. Raises: ValueError where it cannot take the view, or gives no (n, dim)."""
     was = module.training
     try:
         z = module.eval()(view[:2].to(_device(module)))
+    except RuntimeError as error:
+        raise ValueError(f"an encoder must take views (n, {view.shape[1]}), the given one fails: {error}") from error
     finally:
         module.train(was)
     if not isinstance(z, Tensor) or z.ndim != 2 or len(z) != len(view[:2]):

@@ -1,5 +1,5 @@
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import pytest
@@ -76,6 +76,26 @@ def test_what_has_no_name_must_be_given_again(tmp_path: Path) -> None:
         TrainingSession.load(tmp_path / "run.pt", **(parts | {"data": parts["test"]}))
 
 
+def test_what_is_given_again_must_be_what_it_was(tmp_path: Path) -> None:
+    x = np.random.default_rng(0).normal(size=(40, 2))
+    parts = {
+        "data": gca.datasets.from_arrays(x, x + 0.1),
+        "encoder": nn.Linear(2, 2),
+        "test": gca.datasets.from_arrays(x[:9], x[:9]),
+    }
+    small(**parts).save(tmp_path / "run.pt")
+    others = {
+        "digest of the data": {"data": gca.datasets.from_arrays(x, x + 0.2)},
+        "digest of the test": {"test": gca.datasets.from_arrays(x[:9], x[1:10])},
+        r"networks .*bias \[2\] there, None here": {"encoder": nn.Linear(2, 2, bias=False)},
+        r"networks .*weight \[2, 2\] there, \[3, 2\] here": {"encoder": nn.Linear(2, 3)},
+    }
+    for words, other in others.items():
+        with pytest.raises(ValueError, match=f"the checkpoint is of another session: {words}"):
+            TrainingSession.load(tmp_path / "run.pt", **(parts | other))
+    assert TrainingSession.load(tmp_path / "run.pt", **parts).steps == 0
+
+
 def test_what_the_file_has_is_not_given(tmp_path: Path) -> None:
     small().save(tmp_path / "run.pt")
     with pytest.raises(ValueError, match="loss is in the file: leave it out"):
@@ -99,19 +119,44 @@ def test_a_checkpoint_runs_no_code(tmp_path: Path) -> None:
     assert not (tmp_path / "sprung").exists()
 
 
-@pytest.mark.parametrize("content", [b"", b"words", b"PK\x03\x04 cut off"])
+BROKEN = [b"", b"a", b"abc", b"words", b"a text\nof two lines\n", b"\0" * 99, b"\x80\x02}q.", b"PK\x03\x04 cut off"]
+
+
+@pytest.mark.parametrize("content", BROKEN)
 def test_a_broken_file_is_no_checkpoint(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "run.pt").write_bytes(content)
     with pytest.raises(ValueError, match=r"run\.pt is no checkpoint"):
         TrainingSession.load(tmp_path / "run.pt")
 
 
+def test_a_file_that_is_cut_is_no_checkpoint(tmp_path: Path) -> None:
+    small().save(tmp_path / "run.pt")
+    whole = (tmp_path / "run.pt").read_bytes()
+    ends = [1, 2, 3, 4, 30, 100, len(whole) // 3, len(whole) // 2, *(len(whole) - k for k in (5000, 200, 22, 10, 1))]
+    for end in ends:
+        (tmp_path / "run.pt").write_bytes(whole[:end])
+        with pytest.raises(ValueError, match=r"run\.pt is no checkpoint"):
+            TrainingSession.load(tmp_path / "run.pt")
+
+
+def test_a_place_that_is_no_file_is_said_to_be_none(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"run\.pt cannot be written: there is no folder .*nowhere"):
+        small().save(tmp_path / "nowhere" / "run.pt")
+    with pytest.raises(IsADirectoryError):
+        small().save(tmp_path)
+    with pytest.raises(IsADirectoryError):
+        TrainingSession.load(tmp_path)
+    assert not [*tmp_path.iterdir(), *tmp_path.parent.glob(".*.part")]
+
+
 def test_another_file_of_torchs_and_another_format_are_refused(tmp_path: Path) -> None:
     torch.save({"0.weight": torch.ones(2)}, tmp_path / "weights.pt")
     torch.save({"format": 99, "state": {}}, tmp_path / "later.pt")
-    with pytest.raises(ValueError, match="no checkpoint of a training"):
-        TrainingSession.load(tmp_path / "weights.pt")
-    with pytest.raises(ValueError, match="has format 99, this version reads format 1"):
+    torch.save({"format": 2, "state": {}}, tmp_path / "half.pt")
+    for name in ("weights.pt", "half.pt"):
+        with pytest.raises(ValueError, match="no checkpoint of a training"):
+            TrainingSession.load(tmp_path / name)
+    with pytest.raises(ValueError, match="has format 99, this version reads format 2"):
         TrainingSession.load(tmp_path / "later.pt")
     with pytest.raises(FileNotFoundError):
         TrainingSession.load(tmp_path / "nothing.pt")
@@ -121,8 +166,8 @@ def test_a_failed_save_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.M
     session = small()
     session.save(tmp_path / "run.pt")
 
-    def full(written: object, path: Path) -> None:
-        path.write_bytes(b"half")
+    def full(written: object, file: BinaryIO) -> None:
+        file.write(b"half")
         raise OSError("no space left on device")
 
     monkeypatch.setattr(torch, "save", full)

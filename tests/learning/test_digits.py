@@ -7,6 +7,8 @@ import torch
 from gca_playground.learning import digits as module
 from gca_playground.learning.datasets import load
 from gca_playground.learning.digits import augment_images
+from gca_playground.learning.pairs import Pairs
+from gca_playground.learning.split import for_training
 
 
 def drawn(seed: int = 3) -> torch.Generator:
@@ -99,3 +101,71 @@ def test_holes_are_three_by_three(monkeypatch: pytest.MonkeyPatch) -> None:
     holes = (augment_images(white, drawn(), strength=1.0) < 0.5).sum(dim=1)
     assert set(holes.tolist()) == {0, 9}
     assert 0.1 < (holes > 0).float().mean() < 0.3
+
+
+def angles(images: torch.Tensor) -> torch.Tensor:
+    """The direction of the longest axis of each image, in degrees."""
+    mass = images.view(-1, 8, 8) / images.sum(1)[:, None, None]
+    place = torch.arange(8.0)
+    down, right = (mass.sum(2) @ place)[:, None], (mass.sum(1) @ place)[:, None]
+    x, y = (place - right)[:, None, :], (place - down)[:, :, None]
+    xx, yy, xy = ((mass * moment).sum((1, 2)) for moment in (x * x, y * y, x * y))
+    return torch.rad2deg(0.5 * torch.atan2(2 * xy, xx - yy))
+
+
+def bars_in_the_middle(n: int = 2000) -> torch.Tensor:
+    bars = torch.zeros(n, 8, 8)
+    bars[:, 3:5, 1:7] = 1
+    return bars
+
+
+def test_shipped_views_are_turned_by_some_degrees_both_ways() -> None:
+    bars = bars_in_the_middle()
+    still = angles(bars.flatten(1))
+    assert still.abs().max() < 1e-3
+    turned = angles(augment_images(bars.flatten(1), drawn(), strength=1.0, erase=0.0, grain=0.0))
+    assert 4 < turned.std() < 14
+    assert 0.45 < (turned > 0).float().mean() < 0.55
+    half = angles(augment_images(bars.flatten(1), drawn(), strength=0.5, erase=0.0, grain=0.0))
+    assert half.std() / turned.std() == pytest.approx(0.5, abs=0.1)
+
+
+def test_shipped_views_are_shifted_and_scaled_both_ways() -> None:
+    bars = bars_in_the_middle().flatten(1)
+    seen = augment_images(bars, drawn(), strength=1.0, erase=0.0, grain=0.0).view(-1, 8, 8)
+    down = seen.sum(2) @ torch.arange(8.0) / seen.sum((1, 2))
+    right = seen.sum(1) @ torch.arange(8.0) / seen.sum((1, 2))
+    for place in (down, right):
+        assert place.mean() == pytest.approx(3.5, abs=0.05)
+        assert 0.15 < place.std() < 0.6  # pixels
+    size = (seen.sum((1, 2)) / 12).log()
+    assert size.mean() == pytest.approx(0, abs=0.03)
+    assert 0.05 < size.std() < 0.2
+
+
+def grain_of(data: Pairs) -> float:
+    """The spread of the first views about the same views without noise in their pixels, far from black and white."""
+    index = torch.arange(200)
+    smooth, _ = load("digits", split="train", erase=0.0, grain=0.0).views(index, drawn())
+    grey = (smooth > 0.45) & (smooth < 0.55)
+    return float((data.views(index, drawn())[0] - smooth)[grey].std())
+
+
+def holes_of(data: Pairs) -> float:
+    """The share of first views whose whitest 3 x 3 pixels are black."""
+    index = torch.arange(200)
+    smooth, _ = load("digits", split="train", erase=0.0, grain=0.0).views(index, drawn())
+    seen, _ = data.views(index, drawn())
+    white = smooth > 0.7
+    return float((white & (seen == 0)).any(1).float().mean())
+
+
+def test_a_training_sees_more_grain_than_the_eye_and_no_holes() -> None:
+    shown, learnt = load("digits", split="train"), for_training("digits")
+    assert learnt.x.equal(shown.x)
+    assert 0.03 < grain_of(load("digits", split="train", erase=0.0)) < 0.07
+    assert 0.12 < grain_of(learnt) < 0.18
+    assert holes_of(learnt) == 0
+    assert holes_of(shown) > 0.1
+    view1, view2 = learnt.views(torch.arange(200), drawn())
+    assert (view1 - learnt.x[:200]).std() == pytest.approx(float((view2 - learnt.x[:200]).std()), rel=0.05)

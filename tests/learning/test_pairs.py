@@ -1,4 +1,5 @@
 import pickle
+from functools import partial
 
 import numpy as np
 import pytest
@@ -6,6 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gca_playground.alignment.labels import same_label
 from gca_playground.learning.datasets import as_pairs, from_arrays, load
 from gca_playground.learning.pairs import partners
 
@@ -145,6 +147,33 @@ def test_arrays_may_come_with_domains() -> None:
 
 
 @pytest.mark.parametrize(
+    "words", [list("abca"), tuple("abca"), np.array(list("abca")), np.array(list("abca"), dtype=object)]
+)
+def test_labels_and_domains_may_be_words(words: object) -> None:
+    x = np.arange(8.0).reshape(4, 2)
+    data = from_arrays(x, x, labels=words, domains=words)
+    assert data.labels.tolist() == data.domains.tolist() == [0, 1, 2, 0]  # type: ignore[union-attr]
+    assert data.labels.dtype == torch.int64
+    same = data.labels[:, None] == data.labels
+    assert same.equal(same_label(words))  # as a loss takes them
+    assert from_arrays(x, x, labels=[True, False, True, True]).labels.tolist() == [1, 0, 1, 1]
+
+
+def test_augmentations_of_every_kind_are_taken() -> None:
+    class Shake(torch.nn.Module):
+        def forward(self, points: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+            return shaken(points, generator)
+
+    def with_more(points: torch.Tensor, generator: torch.Generator, more: float = 1.0) -> torch.Tensor:
+        return more * shaken(points, generator)
+
+    x = np.ones((4, 2))
+    views = [from_arrays(x, augment=one).view1 for one in (shaken, Shake(), with_more, partial(with_more, more=1.0))]
+    assert all(view.equal(views[0]) for view in views)
+    assert from_arrays(x, augment=lambda *both: both[0]).view1.equal(torch.ones(4, 2))
+
+
+@pytest.mark.parametrize(
     ("arguments", "error", "words"),
     [
         ({"view1": np.ones((2, 2))}, ValueError, "give view2, augment or both"),
@@ -154,9 +183,29 @@ def test_arrays_may_come_with_domains() -> None:
         ({"view1": np.ones((2, 2)), "view2": np.ones((3, 2))}, ValueError, "as many rows, got 2 and 3"),
         ({"view1": np.ones((1, 2)), "view2": np.full((1, 2), np.nan)}, ValueError, "view2 must be finite"),
         ({"view1": np.ones((2, 1)), "view2": np.ones((2, 1)), "labels": [0.5, 1]}, ValueError, "labels must be"),
-        ({"view1": np.ones((2, 1)), "view2": np.ones((2, 1)), "labels": ["a", "b"]}, ValueError, "whole numbers"),
+        (
+            {"view1": np.ones((2, 1)), "view2": np.ones((2, 1)), "labels": ["a"]},
+            ValueError,
+            r"whole numbers or words.*\(1,\)",
+        ),
+        (
+            {"view1": np.ones((2, 1)), "view2": np.ones((2, 1)), "labels": "ab"},
+            ValueError,
+            r"of shape \(2,\), got <U2 of",
+        ),
+        (
+            {"view1": np.ones((2, 1)), "view2": np.ones((2, 1)), "labels": [None, "a"]},
+            ValueError,
+            "whole numbers or words",
+        ),
         ({"view1": np.ones((2, 1)), "view2": np.ones((2, 1)), "domains": [1]}, ValueError, r"domains.*\(1,\)"),
-        ({"view1": np.ones((2, 1)), "augment": 3}, TypeError, "augment"),
+        ({"view1": np.ones((2, 1)), "augment": 3}, TypeError, "augment must be a function of points and a generator"),
+        (
+            {"view1": np.ones((2, 1)), "augment": lambda x: x},
+            TypeError,
+            r"augment is called as augment\(points, generator\), the given one takes \(x\)",
+        ),
+        ({"view1": np.ones((2, 1)), "augment": lambda x, g, *, more: x}, TypeError, r"takes \(x, g, \*, more\)"),
         ({"view1": np.ones((2, 2)), "augment": lambda x, g: x[:, :1]}, ValueError, r"\(2, 2\), got \(2, 1\)"),
         ({"view1": np.ones((2, 2)), "augment": lambda x, g: None}, ValueError, r"\(2, 2\), got NoneType"),
     ],

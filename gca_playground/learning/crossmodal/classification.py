@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from dataclasses import dataclass
 
 from jaxtyping import Float, Int64
@@ -14,9 +15,12 @@ from gca_playground.learning.crossmodal.directions import conditional_weights
 from gca_playground.learning.crossmodal.retrieval import as_points, whole_numbers
 from gca_playground.learning.gaussian.minimise import lbfgs
 from gca_playground.learning.laws import real
+from gca_playground.transport import ConvergenceWarning
 
 MOST_STEPS = 500
 TOLERANCE = 1e-6
+HELD, STILL = (1e-7, 1e-9), 1.0
+"""Held ever more weakly, logits that have a minimum stay; where a plane parts the classes they grow without end."""
 
 
 def class_probabilities(scores: object, *, log_prior: object = None) -> Float[Tensor, "n m"]:
@@ -41,7 +45,7 @@ class FineTuned:
     """A vector and a log-prior for each label, on top of an encoder that stays as it was.
 
     ``vectors`` (K, d); ``log_prior`` (K,), whose exponentials sum to 1; ``loss``: the mean cross-entropy on the
-    labelled examples; ``converged``: whether the gradient has vanished.
+    labelled examples; ``converged``: whether the gradient has vanished, and at a minimum.
     """
 
     vectors: Float[Tensor, "k d"]
@@ -75,8 +79,9 @@ def fine_tune(
         labels: (n,) whole numbers in [0, classes). classes: None: as many as the labels show.
         epsilon: the temperature of the score.
         start: (classes, d), the label vectors of the zero-shot model; None: 0.
-        penalty: the weight of ``|vectors - start|^2 / (2 epsilon^2)`` beside the summed loss. Without it (0) the
-            vectors of classes that a plane parts would grow for ever.
+        penalty: the weight of ``|vectors - start|^2 / (2 epsilon^2)`` beside the summed loss. Without it (0) there is
+            no minimum where a plane parts classes: the vectors would grow for ever. There, and where that is nearly so,
+            what is returned is a point on the way, ``converged`` is False, and a ConvergenceWarning says it.
 
     Whatever the tilting, the label enters by an inner product: for given labels a squared distance differs from it by
     what the log-priors absorb. The problem is convex and solved to convergence: there is no rate to choose.
@@ -106,6 +111,38 @@ def _fitted(
         return cross_entropy(base + z @ change.mT + bias, kinds) + held
 
     found = lbfgs(loss, z.new_zeros(K * (d + 1)), steps=MOST_STEPS, tolerance=TOLERANCE)
+    endless = weight == 0 and _is_parted(z, kinds, K)
+    if endless:
+        told = "without a penalty there is no minimum in reach: a plane parts classes (or nearly), their vectors grow"
+        warnings.warn(told, ConvergenceWarning, stacklevel=3)
     vectors, bias = first + epsilon * found.x[K:].view(K, d), found.x[:K].log_softmax(0)
     value = cross_entropy(z @ vectors.mT / epsilon + bias, kinds).item()
-    return FineTuned(vectors, bias, epsilon, value if math.isfinite(value) else math.inf, found.converged)
+    converged = found.converged and not endless
+    return FineTuned(vectors, bias, epsilon, value if math.isfinite(value) else math.inf, converged)
+
+
+def _is_parted(z: Float[Tensor, "n d"], kinds: Int64[Tensor, " n"], classes: int) -> bool:
+    """Whether some logits can grow and grow and only fit better, so that no minimum is in reach.
+
+    Source: Albert and Anderson 1984, on the existence of maximum likelihood estimates in logistic regression models.
+    """
+    x, logits = z.new_zeros(classes * (z.shape[1] + 1)), []
+    for held in HELD:
+        x = _held_fit(z, kinds, x, held=held)
+        logits.append(_logits(z, x))
+    return bool((logits[1] - logits[0]).abs().max() > STILL)
+
+
+def _held_fit(z: Float[Tensor, "n d"], kinds: Int64[Tensor, " n"], x: Tensor, *, held: float) -> Tensor:
+    """The parameters (biases, then vectors) of least cross-entropy + held / 2 mean logit^2, whatever the scale of z."""
+
+    def loss(x: Tensor) -> Tensor:
+        logits = _logits(z, x)
+        return cross_entropy(logits, kinds) + 0.5 * held * logits.square().mean()
+
+    return lbfgs(loss, x, steps=MOST_STEPS, tolerance=min(HELD) / 10).x
+
+
+def _logits(z: Float[Tensor, "n d"], x: Tensor) -> Float[Tensor, "n k"]:
+    K = len(x) // (z.shape[1] + 1)
+    return z @ x[K:].view(K, -1).mT + x[:K]

@@ -53,14 +53,14 @@ def alignment_for(
     cost = tilting_named(tilting)
     common: dict[str, Any] = {"cost": cost, "epsilon": TILTINGS[cost] if epsilon is None else epsilon}
     if half_steps is not None:
-        knobs["steps"] = half_steps
+        knobs["steps"] = _half_steps(name, half_steps)
     if weights is not None:
         knobs |= _weights(name, weights)
     if name not in LOSSES:
         return named_loss(_known(name), **common, **knobs).alignment
     for knob in knobs:
         if knob not in _open_knobs(name):
-            raise ValueError(f"{'half_steps' if knob == 'steps' else knob} is no knob of the loss {name!r}")
+            raise ValueError(f"{knob} is no knob of the loss {name!r}")
     return Alignment(**LOSSES[name] | common | knobs)
 
 
@@ -93,14 +93,22 @@ def tilting_named(name: object) -> str:
 
 
 def _open_knobs(name: str) -> tuple[str, ...]:
+    if name not in LOSSES:
+        return NAMED[_known(name)].knobs
     return {"two-sided": BOTH_WAYS, "sinkhorn": ("steps",)}.get(name, ())
+
+
+def _half_steps(name: str, count: int) -> int:
+    if "steps" not in _open_knobs(name):
+        counted = ", ".join(repr(one) for one in (*LOSSES, *NAMED) if "steps" in _open_knobs(one))
+        raise ValueError(f"half_steps is no knob of the loss {name!r}: those that count them are {counted}")
+    return count
 
 
 def _weights(name: str, weights: object) -> dict[str, Any]:
     if not isinstance(weights, tuple | list) or len(weights) != 2:
         raise ValueError(f"weights must be (lambda_u, lambda_v), two numbers >= 0, got {weights!r}")
-    looks = name == "two-sided" or (name not in LOSSES and set(BOTH_WAYS) <= set(NAMED[_known(name)].knobs))
-    if not looks:
+    if not set(BOTH_WAYS) <= set(_open_knobs(name)):
         raise ValueError(f"weights belong to a loss that looks both ways, such as 'two-sided', not to {name!r}")
     return {"weight_rows": weights[1], "weight_cols": weights[0]}
 

@@ -11,14 +11,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from gca_playground._boundary import as_epsilon, as_float_tensor
+from gca_playground._boundary import as_epsilon
 from gca_playground.alignment import Alignment
 from gca_playground.learning.crossmodal.classification import FineTuned, fine_tune
 from gca_playground.learning.crossmodal.directions import DIRECTIONS, SIDES, as_scores, dim_of
 from gca_playground.learning.crossmodal.gauge import balance, free_sides, half_step
 from gca_playground.learning.crossmodal.losses import TILTINGS, as_loss, record_of, tilting_named
+from gca_playground.learning.laws import as_rows
 from gca_playground.learning.pairs import Pairs, from_arrays
 from gca_playground.learning.session import TrainingSession
+from gca_playground.learning.towers import width
 from gca_playground.learning.training import train
 from gca_playground.transport.cost import cost_named
 
@@ -67,11 +69,11 @@ class Crossmodal:
 
     def embed_u(self, u: object) -> Float[Tensor, "n d"]:
         """(n, n_u) to (n, dim), of length 1 under the cosine; float32."""
-        return self.session.embed(_rows(u, "u"), view=1)
+        return self.session.embed(as_rows(u, name="u", width=self.session.data.view1.shape[1]), view=1)
 
     def embed_v(self, v: object) -> Float[Tensor, "m d"]:
         """(m, n_v) to (m, dim), of length 1 under the cosine; float32."""
-        return self.session.embed(_rows(v, "v"), view=2)
+        return self.session.embed(as_rows(v, name="v", width=self.session.data.view2.shape[1]), view=2)
 
     def score(self, u: object, v: object) -> Float[Tensor, "n m"]:
         """``s_ij`` (n, m), float32: the cosine or inner product / epsilon, or ``-|.|^2 / (2 epsilon)``."""
@@ -210,7 +212,6 @@ def _pair(encoders: object) -> list[object]:
     return list(pair)
 
 
-@torch.no_grad()
 def _dim(pair: list[Any], data: Pairs) -> int | None:
     """What the one module gives, so that the name beside it follows; None between two, ``DIM`` where there is none."""
     views = zip(pair, (data.view1, data.view2), strict=True)
@@ -218,11 +219,4 @@ def _dim(pair: list[Any], data: Pairs) -> int | None:
     if len(given) != 1:
         return None if given else DIM
     module, view = given[0]
-    return copy.deepcopy(module).cpu().eval()(view[:2]).shape[-1]
-
-
-def _rows(value: object, name: str) -> Tensor:
-    points = as_float_tensor(value, name=name)
-    if points.ndim != 2:
-        raise ValueError(f"{name} must have shape (n, d), got {tuple(points.shape)}")
-    return points
+    return width(copy.deepcopy(module), view)

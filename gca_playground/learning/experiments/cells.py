@@ -21,9 +21,13 @@ FORMAT = 1
 """Of a finished cell: count up when what a cell computes has changed."""
 
 
-def grid(**axes: Iterable[Any]) -> list[Knobs]:
-    """Every combination: ``grid(loss=("infonce", "rince"), seed=range(3))`` is six dicts, the last axis fastest."""
-    return [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
+def grid(**axes: object) -> list[Knobs]:
+    """Every combination: ``grid(loss=("infonce", "rince"), seed=range(3))`` is six dicts, the last axis fastest.
+
+    Raises: TypeError for an axis that is no sequence of values, ValueError for an empty one.
+    """
+    values = [_axis(name, given) for name, given in axes.items()]
+    return [dict(zip(axes, cell, strict=True)) for cell in itertools.product(*values)]
 
 
 def run(
@@ -56,6 +60,15 @@ def summary(table: pd.DataFrame, by: Sequence[str], values: Sequence[str]) -> pd
             row |= {value: float(group[value].mean()), f"{value}_sd": float(group[value].std(ddof=1))}
         rows.append(row | {"seeds": len(group)})
     return _pandas().DataFrame(rows)
+
+
+def _axis(name: str, values: object) -> tuple[Any, ...]:
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise TypeError(f"the axis {name!r} must be a sequence of values, such as ({values!r},), got {values!r}")
+    found = tuple(values)
+    if not found:
+        raise ValueError(f"the axis {name!r} must have at least one value, got {values!r}")
+    return found
 
 
 def _computed(name: str, cell: Cell, knobs: Knobs, folder: Path | None) -> dict[str, float]:

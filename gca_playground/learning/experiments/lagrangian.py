@@ -160,8 +160,7 @@ def _cells(
     tracers: Sequence[int], tiltings: Sequence[str], losses: Sequence[str], seeds: int, steps: int
 ) -> list[dict[str, object]]:
     cells: list[dict[str, object]] = []
-    for number in tracers:
-        for tilting in tiltings:
-            trained = ("",) if tilting == BASELINE else losses
-            cells += grid(tracers=(number,), tilting=(tilting,), loss=trained, seed=range(seeds), steps=(steps,))
+    for outer in grid(tracers=tracers, tilting=tiltings):
+        trained = ("",) if outer["tilting"] == BASELINE else losses
+        cells += [outer | inner for inner in grid(loss=trained, seed=range(seeds), steps=(steps,))]
     return cells

@@ -1,8 +1,10 @@
 import math
+import warnings
 
 import numpy as np
 import pytest
 import torch
+from scipy.optimize import linprog
 from sklearn.linear_model import LogisticRegression
 from torch.nn.functional import cross_entropy, one_hot
 
@@ -72,6 +74,56 @@ def test_the_temperature_is_a_scale_of_the_vectors() -> None:
     one, tenth = (cm.fine_tune(Z, LABELS, epsilon=epsilon) for epsilon in (1.0, 0.1))
     torch.testing.assert_close(tenth.vectors, 0.1 * one.vectors, atol=1e-5, rtol=1e-3)
     torch.testing.assert_close(tenth.probabilities(Z), one.probabilities(Z), atol=1e-4, rtol=0)
+
+
+def fitted(z: torch.Tensor, labels: torch.Tensor, *, parted: bool) -> cm.FineTuned:
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        tuned = cm.fine_tune(z, labels, penalty=0)
+    assert [one.category for one in told] == ([gca.ConvergenceWarning] if parted else [])
+    assert tuned.converged != parted
+    return tuned
+
+
+def is_parted(z: torch.Tensor, labels: torch.Tensor) -> bool:
+    """Whether a linear program finds logits of which no label's is below another's, and some are above."""
+    x, kinds = torch.cat([z, torch.ones(len(z), 1)], 1).double(), torch.arange(int(labels.max()) + 1)
+    own, other = one_hot(labels, len(kinds)).double()[:, None], torch.eye(len(kinds), dtype=torch.float64)
+    margins = ((own - other)[..., None] * x[:, None, None]).flatten(2).flatten(0, 1).numpy()
+    best = linprog(-margins.sum(0), A_ub=-margins, b_ub=np.zeros(len(margins)), bounds=(-1, 1))
+    return bool(best.fun < -1e-6)
+
+
+@pytest.mark.parametrize("scale", [0.01, 1.0, 100.0])
+def test_labels_that_a_plane_parts_have_no_minimum_without_a_penalty(scale: float) -> None:
+    line = scale * torch.tensor([[-2.0], [-1.0], [1.0], [2.0]])
+    fitted(line, torch.tensor([0, 0, 1, 1]), parted=True)
+    fitted(line, torch.tensor([0, 1, 0, 1]), parted=False)
+    shared = scale * torch.tensor([[-2.0], [0.0], [0.0], [2.0]])
+    fitted(shared, torch.tensor([0, 0, 1, 1]), parted=True)  # all but the point that both classes hold
+    assert cm.fine_tune(line, torch.tensor([0, 0, 1, 1]), penalty=1e-3).converged
+
+
+def test_whether_there_is_a_minimum_is_what_a_linear_program_says() -> None:
+    draw, seen = torch.Generator().manual_seed(7), []
+    for distance in (0.0, 0.3, 0.6, 1.0, 1.5, 2.0, 3.0):
+        for classes in (2, 3):
+            labels = torch.arange(30) % classes
+            z = distance * CENTRES[labels] + torch.randn(30, 2, generator=draw)
+            seen.append(is_parted(z, labels))
+            fitted(z, labels, parted=seen[-1])
+    assert 3 <= sum(seen) <= len(seen) - 3
+
+
+def test_one_wrong_label_among_parted_ones_makes_a_minimum() -> None:
+    z = torch.randn(100, 2, generator=torch.Generator().manual_seed(0))
+    labels = (z[:, 0] > 0).long()
+    fitted(z, labels, parted=True)
+    labels[z[:, 0].argmax()] = 0
+    tuned = fitted(z, labels, parted=False)
+    more = cross_entropy(1.01 * (tuned.score(z) + tuned.log_prior), labels)
+    less = cross_entropy(0.99 * (tuned.score(z) + tuned.log_prior), labels)
+    assert tuned.loss < min(more, less)
 
 
 def test_classes_that_no_example_shows_may_still_exist() -> None:

@@ -55,6 +55,12 @@ def test_what_makes_no_sense_is_refused() -> None:
         cm.alignment_for("two-sided", weights=(0.0, 0.0))
     with pytest.raises(ValueError, match=r"half_steps is no knob of the loss 'u\|v'"):
         cm.alignment_for("u|v", half_steps=3)
+    counting = "'sinkhorn', 'gca-ince', 'gca-rince', 'gca-uot', 'iot-uni', 'domain-prior'"
+    words = f"half_steps is no knob of the loss 'infonce': those that count them are {counting}"
+    with pytest.raises(ValueError, match=words):
+        cm.fit(torch.eye(4), torch.eye(4), loss="infonce", half_steps=3)
+    with pytest.raises(ValueError, match="unknown loss 'sinkhor': did you mean 'sinkhorn'"):
+        cm.alignment_for("sinkhor", half_steps=3)
     with pytest.raises(ValueError, match="alpha is no knob of the loss 'joint'"):
         cm.alignment_for("joint", alpha=3)
     with pytest.raises(ValueError, match="unknown knob of 'infonce' 'rho'"):

@@ -231,8 +231,14 @@ def test_bad_input_is_refused() -> None:
         fitted(encoders="mpl")
     with pytest.raises(ValueError, match="both encoders must end in as many dimensions, got 4 and 3"):
         fitted(encoders=(mlp(5, 4), nn.Identity()))
-    with pytest.raises(ValueError, match=r"u must have shape \(n, d\), got \(5,\)"):
+    with pytest.raises(ValueError, match=r"u must have shape \(n, 5\), got \(5,\)"):
         fitted().score(U[0], V)
+    with pytest.raises(ValueError, match=r"u must have shape \(n, 5\), got \(200, 3\)"):
+        fitted().score(V, U)
+    with pytest.raises(ValueError, match=r"v must have shape \(n, 3\), got \(200, 5\)"):
+        fitted().embed_v(U)
+    with pytest.raises(ValueError, match=r"an encoder must take views \(n, 5\), the given one fails"):
+        fitted(encoders=(mlp(4, 3), "mlp"))
     with pytest.raises(TypeError, match="v must be a tensor or an array of numbers"):
         fitted().embed_v("label")
     with pytest.raises(ValueError, match="epsilon must be > 0"):

@@ -1,4 +1,5 @@
 import builtins
+import re
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,41 @@ def test_a_grid_is_every_combination_the_last_axis_fastest() -> None:
         ("bcd", 2),
     ]
     assert grid() == [{}]
+
+
+def test_an_axis_is_a_sequence_of_values() -> None:
+    assert grid(loss=(name for name in "ab"), seed=[1]) == [{"loss": "a", "seed": 1}, {"loss": "b", "seed": 1}]
+    for alone in (0.4, "infonce", None):
+        words = f"the axis 'rate' must be a sequence of values, such as ({alone!r},), got {alone!r}"
+        with pytest.raises(TypeError, match=re.escape(words)):
+            grid(rate=alone, seed=range(3))
+    with pytest.raises(ValueError, match=re.escape("the axis 'loss' must have at least one value, got ()")):
+        grid(loss=(), seed=range(3))
+
+
+@pytest.mark.parametrize(
+    ("table", "axis", "knob"),
+    [
+        ("noise", "rate", "rates"),
+        ("noise", "loss", "losses"),
+        ("prior", "difference", "differences"),
+        ("relaxation", "epsilon", "epsilons"),
+        ("relaxation", "half_steps", "half_steps"),
+        ("digits", "dim", "dims"),
+        ("digits", "loss", "losses"),
+        ("crossmodal_digits", "loss", "losses"),
+        ("drifters", "tracers", "tracers"),
+        ("drifters", "tilting", "tiltings"),
+        ("drifters", "loss", "losses"),
+    ],
+)
+def test_every_experiment_says_which_of_its_axes_is_none(table: str, axis: str, knob: str) -> None:
+    quick: dict[str, Any] = {"seeds": 1, "steps": 1, "progress": False}
+    with pytest.raises(ValueError, match=f"the axis '{axis}' must have at least one value"):
+        getattr(gca.experiments, table)(**quick, **{knob: ()})
+    if axis in ("loss", "tilting"):
+        with pytest.raises(TypeError, match=f"the axis '{axis}' must be a sequence of values, such as"):
+            getattr(gca.experiments, table)(**quick, **{knob: "dot"})
 
 
 def test_a_table_has_a_row_a_cell_with_its_knobs() -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -12,8 +14,11 @@ from torch.nn.functional import cross_entropy
 
 import gca_playground as gca
 from gca_playground.alignment import Loss
+from gca_playground.learning.laws import as_device
 from gca_playground.learning.session import TrainingSession
 from tests.learning.session.small import SMALL, small, taken
+
+without_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 
 
 def test_a_loss_may_be_a_name_a_record_a_module_or_a_function() -> None:
@@ -149,6 +154,53 @@ def test_the_networks_modes_are_left_as_they_were() -> None:
     assert session.encoder.training
 
 
+def test_points_of_another_width_are_refused() -> None:
+    session = small(gca.datasets.load("gaussian", n=60, dims=(3, 4)), encoder=("linear", "linear"))
+    assert session.embed(np.zeros((5, 3))).shape == session.embed(np.zeros((5, 4)), view=2).shape == (5, 2)
+    for shape, view, width in (((5, 4), 1, 3), ((5, 3), 2, 4), ((3,), 1, 3), ((2, 5, 3), 1, 3)):
+        with pytest.raises(ValueError, match=re.escape(f"x must have shape (n, {width}), got {shape}")):
+            session.embed(np.zeros(shape), view=view)
+
+
+NOWHERE = ["gpu", "meta", "fpga", "hpu", "cuda:99", pytest.param("cuda", marks=without_gpu)]
+
+
+@pytest.mark.parametrize("device", NOWHERE)
+def test_a_device_that_is_not_there_is_refused_wherever_one_is_named(device: Any) -> None:
+    words = f"device must be one that works on this machine, such as 'cpu', got {device!r}: "
+    for train in (TrainingSession, gca.train):
+        with pytest.raises(ValueError, match=words):
+            train("moons", device=device)
+    with pytest.raises(ValueError, match=words):
+        gca.crossmodal.fit(np.eye(4), np.eye(4), device=device)
+
+
+@pytest.mark.parametrize("device", ["cpu", "cpu:0", torch.device("cpu")])
+def test_a_device_may_have_a_number_or_be_torchs(device: Any) -> None:
+    assert small(device=device).device.type == "cpu"
+
+
+def test_what_names_no_device_is_refused() -> None:
+    for nothing in (None, True, 1.5):
+        with pytest.raises(TypeError, match=f"device must be a name such as 'cpu' or 'cuda', .* got {nothing}"):
+            as_device(nothing)
+    with pytest.raises(ValueError, match="device must be one that works on this machine, such as 'cpu', got 99: "):
+        as_device(99)
+
+
+def test_too_few_pairs_are_said_to_be_too_few() -> None:
+    few = "there must be at least 2 pairs to learn from, got"
+    for n, told in ((1, "0: 1 in the data, 1 of them"), (2, "1: 2 in the data, 1 of them held out to judge on")):
+        with pytest.raises(ValueError, match=f"{few} {told}"):
+            gca.train(gca.datasets.from_arrays(np.eye(n, 2), np.eye(n, 2)), progress=False)
+    with pytest.raises(ValueError, match=f"{few} 1: 1 in the data$"):
+        TrainingSession(gca.datasets.load("moons", n=1))
+    with pytest.raises(ValueError, match=f"{few} 1: 1 in the data$"):
+        gca.crossmodal.fit(np.eye(1, 2), np.eye(1, 3))
+    assert len(TrainingSession(gca.datasets.from_arrays(np.eye(3), np.eye(3))).split.rows) == 2
+    assert gca.crossmodal.fit(np.eye(2), np.eye(2, 3), steps=1).session.steps == 1
+
+
 @pytest.mark.parametrize(
     ("options", "error", "words"),
     [
@@ -158,6 +210,7 @@ def test_the_networks_modes_are_left_as_they_were() -> None:
         ({"loss": 3, "epsilon": None}, ValueError, "epsilon: knobs of a named loss"),
         ({"encoder": "mpl"}, ValueError, r"unknown encoder 'mpl': did you mean 'mlp'\?"),
         ({"encoder": 3}, TypeError, "encoder must be a name, a torch module, or a pair"),
+        ({"encoder": nn.Linear(3, 2)}, ValueError, r"an encoder must take views \(n, 2\), the given one fails: mat1"),
         ({"encoder": nn.Linear(2, 3), "dim": 2}, ValueError, "dim is 2, but the given encoder ends in 3"),
         (
             {"encoder": (nn.Linear(2, 3), "mlp")},
