@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable
+from secrets import randbits
 from typing import Any
 
 import torch
@@ -15,12 +16,13 @@ from gca_playground.check.verdict import Wrong
 RELATIVE, ABSOLUTE = 1e-4, 1e-5
 """Equal enough for an answer, also one computed in single precision."""
 
+TIGHT = 1e-4
+"""The part of both that an answer in double precision keeps to, and in which two mistakes do not meet by chance."""
+
 
 def fresh() -> Generator:
     """A new stream of random numbers; the global one stays where it is."""
-    generator = Generator()
-    generator.seed()
-    return generator
+    return Generator().manual_seed(randbits(63))
 
 
 def call(answer: Any, *, hint: str = "", **arguments: Any) -> Any:
@@ -96,13 +98,20 @@ def number(value: Any) -> float:
 
 
 def first_match(found: Tensor, mistakes: Iterable[tuple[Tensor, str]]) -> str | None:
-    """What is said of the first known mistake that gives the same numbers, if there is one."""
-    for wrong, reason in mistakes:
-        if same(found, wrong):
-            return reason
+    """What is said of the first known mistake that gives the same numbers, if there is one.
+
+    A mistake that gives them closely goes before one that is merely near: two mistakes can come near by chance.
+    """
+    known = list(mistakes)
+    for part in (TIGHT, 1.0):
+        for wrong, reason in known:
+            if same(found, wrong, part=part):
+                return reason
     return None
 
 
-def same(found: Tensor, wanted: Tensor) -> bool:
-    """Whether two tensors are of one shape and equal enough. NaN equals nothing."""
-    return found.shape == wanted.shape and torch.allclose(found, wanted.to(found), rtol=RELATIVE, atol=ABSOLUTE)
+def same(found: Tensor, wanted: Tensor, *, part: float = 1.0) -> bool:
+    """Whether two tensors are of one shape and equal enough: within this part of what is allowed. NaN equals none."""
+    return found.shape == wanted.shape and torch.allclose(
+        found, wanted.to(found), rtol=part * RELATIVE, atol=part * ABSOLUTE
+    )
