@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import zlib
 
 # Before torch is imported, here and in the kernels that nbval starts: sums then add up in one order everywhere.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -28,6 +29,9 @@ from gca_playground.doctor import find_chromium
 
 IN_CI = os.environ.get("CI", "").lower() not in ("", "0", "false")
 
+DRAW = os.environ.get("GCA_TEST_DRAW", "0")
+"""Each test meets random numbers of its own, the same in each run; ``GCA_TEST_DRAW=1 make test`` gives it others."""
+
 torch.set_num_threads(1)
 
 hypothesis.settings.register_profile("here", deadline=None)
@@ -40,10 +44,23 @@ def pytest_unconfigure() -> None:
         shutil.rmtree(os.environ["XDG_CACHE_HOME"], ignore_errors=True)
 
 
+def seed_of(item: pytest.Item) -> int:
+    """A test's own seed, whatever ran before it in its process."""
+    return zlib.crc32(f"{DRAW} {item.nodeid}".encode())
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """A test marked `browser` needs Chromium: without one it is skipped, and in CI it fails."""
+    """Its own random numbers; a test marked `browser` needs Chromium: without one it is skipped, and in CI it fails."""
+    torch.manual_seed(seed_of(item))
     if item.get_closest_marker("browser") and find_chromium() is None:
         (pytest.fail if IN_CI else pytest.skip)("no Chromium on this machine: apt-get install chromium")
+
+
+@pytest.fixture
+def own_seed(request: pytest.FixtureRequest) -> int:
+    """The seed of the test that asks."""
+    return seed_of(request.node)
 
 
 @pytest.fixture(scope="session")
