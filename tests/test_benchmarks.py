@@ -100,7 +100,7 @@ def test_growth_gives_slopes(here):
     counts = [growth.Count(k, 1 + 2.0 * k, 3 + 5.0 * k, 1.0 * k, 1.0 * k) for k in (1, 2, 5)]
     assert growth.slope(counts, "forward") == 2
     assert growth.slope(counts, "gradient", less_product=True) == 4
-    sizes = [growth.against_n(n, rounds=1) for n in (8, 16)]
+    sizes = growth.against_n((8, 16), rounds=1)
     text = growth.table(sizes, growth.against_k(8, (1, 2, 5), rounds=1), 8)
     assert "| 16 |" in text and "| 5 |" in text
 
