@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from secrets import randbits
 from typing import Any
 
@@ -26,17 +27,17 @@ def fresh() -> Generator:
 
 
 def call(answer: Any, *, hint: str = "", **arguments: Any) -> Any:
-    """What the student's function returns for these arguments, given in this order.
+    """What the student's function returns for these arguments, given in this order; by name where it wants names.
 
     Raises: Wrong when it is no function, or when it raises; ``hint`` is added where sizes did not fit.
     """
     if not callable(answer):
         raise Wrong(f"give the function itself, without calling it; this is {kind(answer)}")
-    values = [value.clone() if isinstance(value, Tensor) else value for value in arguments.values()]
+    given = {name: value.clone() if isinstance(value, Tensor) else value for name, value in arguments.items()}
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return answer(*values)
+            return _called(answer, given)
     except Exception as error:  # whatever it is, the student must read it
         sizes = any(word in str(error) for word in ("size", "shape", "dimension", "Dimension"))
         said = " ".join(str(error).split()).rstrip(".")
@@ -45,6 +46,23 @@ def call(answer: Any, *, hint: str = "", **arguments: Any) -> Any:
             + told(arguments)
             + (f". {hint}" if hint and sizes else "")
         ) from error
+
+
+def _called(answer: Callable[..., Any], given: dict[str, Any]) -> Any:
+    """Call a function with these values in their order; what it wants by name it gets by that name, else in order."""
+    wanted = _names_wanted(answer)
+    sources = wanted if set(wanted) <= set(given) else list(given)[-len(wanted) :]
+    placed = [value for name, value in given.items() if name not in sources]
+    return answer(*placed, **{name: given[source] for name, source in zip(wanted, sources, strict=False)})
+
+
+def _names_wanted(answer: Callable[..., Any]) -> list[str]:
+    """The parameters that a function takes by name alone, and has no value for."""
+    try:
+        parameters = inspect.signature(answer).parameters.values()
+    except (TypeError, ValueError):  # a builtin may have no signature
+        return []
+    return [one.name for one in parameters if one.kind is one.KEYWORD_ONLY and one.default is one.empty]
 
 
 def kind(value: Any) -> str:

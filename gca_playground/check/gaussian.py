@@ -15,6 +15,7 @@ from gca_playground.learning.gaussian import Gaussian, closed_form, h, h_inverse
 
 TRAINED = 2e-3
 """How near a trained number must come."""
+UNKNOWN = "no usual slip gives these numbers. Has the training converged? Compare the loss"
 
 
 # Canonical correlations by training ---------------------------------------------------------------------------------
@@ -71,7 +72,7 @@ def joint_encoders(answer: Any) -> str:
     if found.shape != wanted.shape:
         raise Wrong(f"A has a row for each of u's coordinates: {tuple(wanted.shape)}; yours has {tuple(found.shape)}")
     if not _near(found, wanted):
-        raise Wrong(_matching(found, _encoder_mistakes(truth, rank)))
+        raise Wrong(_matching(found, _encoder_mistakes(truth, rank), _first_difference(found, wanted)))
     return "cov_u^-1/2 U h(Sigma) V' cov_v^-1/2: Sinkhorn's own map shrinks the correlations that InfoNCE keeps"
 
 
@@ -90,7 +91,30 @@ def _encoder_mistakes(truth: Gaussian, rank: int) -> Iterator[tuple[Tensor, str]
         found.root_u @ (U * h(sigma)) @ V.mT @ found.root_v,
         "multiply by the inverse roots, not by the roots",
     )
+    yield -closed_form("joint", truth, rank=rank).A, "the sign is turned round: a large score is a near pair"
+    one_sided = "only one side was undone: cov_u^-1/2 from the left and cov_v^-1/2 from the right"
+    yield found.unroot_u @ (U * h(sigma)) @ V.mT, one_sided
+    yield (U * h(sigma)) @ V.mT @ found.unroot_v, one_sided
+    kept = "these are the smallest correlations: keep the first `rank`, torch.linalg.svd gives the largest first"
+    few = slice(-rank, None)
+    yield found.unroot_u @ (found.U[:, few] * h(found.sigma[few])) @ found.V[:, few].mT @ found.unroot_v, kept
+    yield _turned_svd(truth, rank), "torch.linalg.svd returns V' already: no transpose of it"
     yield _unwhitened(truth, rank), "h acts on the singular values of the whitened cov_uv, not of cov_uv itself"
+
+
+def _first_difference(found: Tensor, wanted: Tensor) -> str:
+    i, j = divmod(int((found - wanted).abs().nan_to_num(torch.inf).argmax()), wanted.shape[1])
+    return (
+        f"the entry ({i}, {j}) of A is {float(wanted[i, j]):.3f}, yours is {float(found[i, j]):.3f}. Compare with "
+        '`gca.gaussian.fit("joint", gca.gaussian.Gaussian(cov_u, cov_uv, cov_v), rank=rank).A`, factor by factor'
+    )
+
+
+def _turned_svd(truth: Gaussian, rank: int) -> Tensor:
+    """The closed form where what ``svd`` returns last was transposed once more."""
+    pair = truth.canonical
+    U, sigma, Vh = torch.linalg.svd(pair.unroot_u @ truth.cov_uv @ pair.unroot_v, full_matrices=False)
+    return pair.unroot_u @ (U[:, :rank] * h(sigma[:rank])) @ Vh.mT[:rank] @ pair.unroot_v
 
 
 def _unwhitened(truth: Gaussian, rank: int) -> Tensor:
@@ -116,10 +140,14 @@ def two_sided_law(answer: Any) -> str:
     wanted = torch.tensor([1 - z, z], dtype=torch.float64)
     if not _near(found, wanted):
         told = f"at sigma = {sigma} they are {_told(wanted)}, yours are {_told(found)}"
-        raise Wrong(f"{told}: {_matching(found, _law_mistakes(sigma, z))}")
+        raise Wrong(f"{told}: {_matching(found, _law_mistakes(sigma, z), DERIVE)}")
     return "slope 1 - z, variance z, z^2 + z = 2 (1 - sigma): a compromise that is right in neither"
 
 
+DERIVE = (
+    "no usual slip gives these numbers. The slope is 1 - z and the variance z, 0 < z < 1, where a quadratic equation "
+    "in z holds: is it the derivative of both sides' loss, and which root did you take?"
+)
 TWO_SIDED = (0.3, 0.6)
 """Correlations at which every typical slip shows; at 0.625 slope and variance are both a half."""
 
@@ -156,12 +184,12 @@ def _near(found: Tensor, wanted: Tensor) -> bool:
     return bool((found - wanted).abs().max() <= TRAINED * max(1.0, wanted.abs().max().item()))
 
 
-def _matching(found: Tensor, mistakes: Iterator[tuple[Tensor, str]]) -> str:
-    """What is said of the first known mistake that gives nearly the same numbers."""
+def _matching(found: Tensor, mistakes: Iterator[tuple[Tensor, str]], other: str = UNKNOWN) -> str:
+    """What is said of the first known mistake that gives nearly the same numbers; ``other`` where there is none."""
     known = list(mistakes)
     exact = first_match(found, known)
     rough = next((reason for wrong, reason in known if wrong.shape == found.shape and _near(found, wrong)), None)
-    return exact or rough or "no usual slip gives these numbers. Has the training converged? Compare the loss"
+    return exact or rough or other
 
 
 def _told(values: Tensor) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
@@ -17,6 +17,9 @@ from gca_playground.transport import EXACT, FREE, Plan, solve
 
 SMALL = 1e-3
 """The epsilon at which P_ii itself has long been zero."""
+
+TWO = 0.2, 0.35
+"""The epsilons at which a loss, which is one number, is compared."""
 
 ROWS: dict[str, Any] = {"rows": EXACT, "cols": FREE, "steps": 1}
 """InfoNCE's place in the family."""
@@ -32,15 +35,16 @@ ROWS: dict[str, Any] = {"rows": EXACT, "cols": FREE, "steps": 1}
 def infonce(answer: Any) -> str:
     """Given ``(cost, epsilon) -> number``: right when it is KL(I | P) / n of the plan after one half-step."""
     cost = 2 * _uniform(fresh(), 8, 8)
-    found = torch.tensor(number(call(answer, cost=cost, epsilon=0.2))).double()
-    if not same(found, _infonce(cost, 0.2)):
-        raise Wrong(_infonce_mistake(found, cost, 0.2))
-    found = torch.tensor(number(call(answer, cost=cost, epsilon=SMALL))).double()
+    found = torch.stack([_number(call(answer, cost=cost, epsilon=epsilon)) for epsilon in TWO])
+    if not same(found, torch.stack([_infonce(cost, epsilon) for epsilon in TWO])):
+        raise Wrong(_infonce_mistake(found, cost))
+    found = _number(call(answer, cost=cost, epsilon=SMALL))
     if not same(found, _infonce(cost, SMALL)):
+        wanted = float(_infonce(cost, SMALL))
         raise Wrong(
-            f"right at epsilon = 0.2, but at epsilon = {SMALL:g} the loss is {float(_infonce(cost, SMALL)):.1f} and "
-            f"yours {float(found):.1f}: some P_ii are zero there, though their logarithms are not. Stay in the log "
-            "domain: plan.log, or log_softmax"
+            f"right at epsilon = {TWO[0]} and {TWO[1]}, but at epsilon = {SMALL:g} the loss is {wanted:.1f} and yours "
+            f"{float(found):.1f}: some P_ii are zero there, though their logarithms are not. Stay in the log domain: "
+            "plan.log, or log_softmax"
         )
     return f"the mean of -log P_ii after one half-step, and epsilon = {SMALL:g} is no trouble"
 
@@ -49,15 +53,26 @@ def _infonce(cost: Tensor, epsilon: float, **place: Any) -> Tensor:
     return Alignment(epsilon=epsilon, **(place or ROWS)).of_cost(cost)
 
 
-def _infonce_mistake(found: Tensor, cost: Tensor, epsilon: float) -> str:
-    if reason := first_match(found, _infonce_mistakes(cost, epsilon)):
+def _infonce_mistake(found: Tensor, cost: Tensor) -> str:
+    if reason := first_match(found, _at_both(_infonce_mistakes(cost, epsilon) for epsilon in TWO)):
         return reason
-    plan = solve(cost, epsilon=epsilon, steps=1)
+    k = next(k for k, epsilon in enumerate(TWO) if not same(found[k], _infonce(cost, epsilon)))
+    plan = solve(cost, epsilon=TWO[k], steps=1)
     shares = ", ".join(f"{share:.3f}" for share in plan.matrix.diagonal()[:3].tolist())
     return (
-        f"the loss is {float(_infonce(cost, epsilon)):.4f}, yours is {float(found):.4f}. The first P_ii are {shares}: "
-        "take the logarithm of each, change the sign, then the mean over all n"
+        f"at epsilon = {TWO[k]} the loss is {float(_infonce(cost, TWO[k])):.4f}, yours is {float(found[k]):.4f}. The "
+        f"first P_ii are {shares}: take the logarithm of each, change the sign, then the mean over all n"
     )
+
+
+def _number(value: Any) -> Tensor:
+    return torch.tensor(number(value), dtype=torch.float64)
+
+
+def _at_both(slips: Iterable[Iterator[tuple[Tensor, str]]]) -> Iterator[tuple[Tensor, str]]:
+    """The same slips at each epsilon, as one: two of them may come near each other at one, hardly at two."""
+    for told in zip(*slips, strict=True):
+        yield torch.stack([wrong for wrong, _ in told]), told[0][1]
 
 
 def _infonce_mistakes(cost: Tensor, epsilon: float) -> Iterator[tuple[Tensor, str]]:
@@ -133,6 +148,8 @@ def _gradient_mistakes(plan: Plan, target: Tensor) -> Iterator[tuple[Tensor, str
     yield gap, "n and epsilon are missing: the loss is a mean over n rows, and P depends on C / epsilon"
     yield -gap / n, "this is the gradient by the scores -C / epsilon: the chain rule's -1/epsilon is missing"
     yield gap * epsilon / n, "divide by epsilon, do not multiply by it"
+    yield gap / (n * epsilon**2), "epsilon counts once: L has no epsilon in front of it"
+    yield gap / (n * n * epsilon), "the loss is a mean over n rows, not over the n^2 entries"
     alone = "T and P are both needed: "
     yield target / (n * epsilon), f"{alone}without P nothing repels. Was the denominator taken for a constant?"
     yield -matrix / (n * epsilon), f"{alone}without T nothing attracts"
@@ -153,18 +170,22 @@ def _gradient_mistakes(plan: Plan, target: Tensor) -> Iterator[tuple[Tensor, str
 )
 def nt_xent(answer: Any) -> str:
     """Given ``(z, w, epsilon) -> number``: right when it is the loss of SimCLR."""
-    generator, epsilon = fresh(), 0.3
+    generator = fresh()
     z = 2 * _uniform(generator, 6, 4) - 1
     w = z + _uniform(generator, 6, 4) - 0.5
-    found = torch.tensor(number(call(answer, z=z, w=w, epsilon=epsilon))).double()
-    wanted = Alignment(epsilon=epsilon, layout="stacked", **ROWS)(z, w)
+    found = torch.stack([_number(call(answer, z=z, w=w, epsilon=epsilon)) for epsilon in TWO])
+    wanted = torch.stack([Alignment(epsilon=epsilon, layout="stacked", **ROWS)(z, w) for epsilon in TWO])
     if same(found, wanted):
         return "a plan of 2n rows after one half-step, with the diagonal forbidden: SimCLR's loss"
     raise Wrong(
-        first_match(found, _nt_xent_mistakes(z, w, epsilon))
-        or f"the loss is {float(wanted):.4f}, yours is {float(found):.4f}. Stack z over w, forbid the diagonal, take "
-        "row softmaxes; the partner of row i is row i + n, that of row i + n is row i"
+        first_match(found, _at_both(_nt_xent_mistakes(z, w, epsilon) for epsilon in TWO))
+        or f"at epsilon = {TWO[0]} and {TWO[1]} the loss is {_told(wanted)}, yours is {_told(found)}. Stack z over w, "
+        "forbid the diagonal, take row softmaxes; the partner of row i is row i + n, that of row i + n is row i"
     )
+
+
+def _told(values: Tensor) -> str:
+    return " and ".join(f"{value:.4f}" for value in values.tolist())
 
 
 def _nt_xent_mistakes(z: Tensor, w: Tensor, epsilon: float) -> Iterator[tuple[Tensor, str]]:
@@ -179,12 +200,21 @@ def _nt_xent_mistakes(z: Tensor, w: Tensor, epsilon: float) -> Iterator[tuple[Te
     yield 2 * n * loss, "this is the sum over the 2n rows: divide by 2n"
     yield 2 * loss, "divide by 2n rows, not by n"
     yield cross_entropy(scores, partner), "every point is coupled with itself: forbid the diagonal, with -inf"
-    yield cross_entropy(outer, partner), "self-pairs got the largest cost and still hold mass: forbid them, with -inf"
+    for large in (outer, scores.masked_fill(own, float(scores.min()))):
+        yield (
+            cross_entropy(large, partner),
+            "self-pairs got the largest cost and still hold mass: forbid them, with -inf",
+        )
     yield cross_entropy(scores.masked_fill(own, 0.0), partner), "a score of 0 is a cosine of 0, use -inf"
     yield cross_entropy(apart, torch.arange(n)), "this is InfoNCE: the other points of the same view are missing"
     clip = (cross_entropy(apart, torch.arange(n)) + cross_entropy(apart.mT, torch.arange(n))) / 2
     yield clip, "this is CLIP's loss: the other points of the same view are missing"
     yield cross_entropy(raw.masked_fill(own, -torch.inf), partner), "these are dot products: normalise the rows first"
+    columns = torch.cat([normalize(z, dim=0), normalize(w, dim=0)])
+    sideways = (columns @ columns.mT / epsilon).masked_fill(own, -torch.inf)
+    yield cross_entropy(sideways, partner), "the coordinates were normalised, not the points: dim=1"
+    clamped = scores.clamp_min(0).masked_fill(own, -torch.inf)
+    yield cross_entropy(clamped, partner), "cosines below 0 were cut off: they count, and their pairs need a gradient"
     first = cross_entropy(inner[:n], partner[:n])
     yield first, "only the first view's rows: the 2n rows of the stacked batch count"
     neighbours = torch.arange(2 * n) ^ 1

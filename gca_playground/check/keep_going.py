@@ -55,7 +55,8 @@ def hub(answer: Any) -> str:
 
 
 def _clouds(answer: Any) -> tuple[Tensor, Tensor]:
-    if not isinstance(answer, tuple | list) or len(answer) != 2:
+    stacked = len(getattr(answer, "shape", ())) == 3
+    if not (stacked or isinstance(answer, tuple | list)) or len(answer) != 2:
         raise Wrong(f"pass the two clouds together, as (z, w); this is {kind(answer)}")
     if any(part is None or part is ... for part in answer):
         raise Wrong("the clouds are not there yet: make z and w, both (n, d), first")
@@ -80,6 +81,13 @@ def _no_hub(z: Tensor, w: Tensor, heaviest: float) -> str:
         return f"{says}: the cosine does not see length, so a long vector is no hub. Turn it towards the others"
     if heaviest < 1.5:
         return f"{says}: no column is popular. Turn one w towards the mean of all z"
+    cost = cosine_cost(z, w)
+    popular = solve(cost, epsilon=EPSILON, steps=1).col_sums.argmax()
+    if (cost.diagonal() < cost[:, popular]).double().mean() > 0.5:
+        return (
+            f"{says}: one column is near to many, but most z are nearer still to their own w. Let the z lie closer "
+            "together, or the two views of a pair farther apart"
+        )
     return f"{says}: the way is right. Turn that w further towards the mean of all z, or let the z lie closer together"
 
 
@@ -180,6 +188,10 @@ def _drop_mistakes(plans: list[Plan]) -> Iterator[tuple[Tensor, str]]:
     yield bare / n, mass
     yield bare, mass
     yield -forth / n, "the sign is turned round: how much it falls is asked for, not how much it changes"
+    m = len(matrices[0][0])
+    yield forth / m, f"the loss is a mean over the n = {n} rows: this was divided by the m = {m} columns"
+    yield forth / (n * m), "the loss is a mean over n rows, not over the n m entries"
+    yield (forth + back) / (2 * n), "this is the mean of KL(new | old) and KL(old | new): only the first falls"
     yield _stack((new - old).abs().sum() / 2 / n for old, new in steps), "this is the total variation between the plans"
 
 
@@ -219,7 +231,7 @@ def _check_target(found: Tensor, cost: Tensor) -> None:
     if found.shape != cost.shape:
         raise Wrong(f"T must have the cost's shape {tuple(cost.shape)}, yours has {tuple(found.shape)}")
     if not (found >= 0).all():
-        raise Wrong(f"a target holds no negative mass, yours goes down to {float(found.min()):.3g}")
+        raise Wrong(f"a target holds numbers >= 0 and no others, the least of yours is {float(found.min()):.3g}")
     rows = found.sum(1)
     if rows.sub(1).abs().max() > 1e-3:
         raise Wrong(

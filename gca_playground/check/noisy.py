@@ -53,6 +53,11 @@ _RINCE_MISTAKES = (
     "lam is inert: this is InfoNCE to the power q, over q. In RINCE the pair and the sum are powers of their own",
     "the exponential is missing: K is exp(cos / epsilon), the score itself may be negative",
     "lam stands outside of the power: it is (lam sum_j K_ij)^q",
+    "lam weighs the sum, not the pair: -(K_ii)^q / q + (lam sum_j K_ij)^q / q",
+    "lam weighs the sum, not the pair: -(K_ii)^q / q + (lam sum_j K_ij)^q / q",
+    "the pair's term stands with a minus: a near pair lowers the loss",
+    "cosines below 0 were cut off: they count, and their pairs need a gradient",
+    "q and lam have changed places",
     "the sum runs over all j, the pair included",
     "these are sums of columns: row i competes with all w_j",
     "this has K = exp(-C / epsilon) with the cost 1 - cos, which is the loss times exp(-q / epsilon); take exp(cos / "
@@ -75,6 +80,11 @@ def _values(z: Tensor, w: Tensor, epsilon: float, q: float, lam: float) -> Itera
     yield cross_entropy(cos / epsilon, torch.arange(n)) ** q / q
     yield _rince((cos / epsilon).abs().log(), q, lam)
     yield (lam * sums**q / q - positive**q / q).mean()
+    yield (sums**q / q - (lam * positive) ** q / q).mean()
+    yield ((lam * sums) ** q / q - (lam * positive) ** q / q).mean()
+    yield ((lam * sums) ** q / q + positive**q / q).mean()
+    yield _rince(cos.clamp_min(0) / epsilon, q, lam)
+    yield _rince(cos / epsilon, lam, q)
     yield ((lam * (sums - positive)) ** q / q - positive**q / q).mean()
     yield _rince(cos.mT / epsilon, q, lam)
     yield _rince((cos - 1) / epsilon, q, lam)
@@ -148,10 +158,10 @@ def rising_rince(answer: Any) -> str:
     before, after = _both(first, second, epsilon)
     if after > before + _slack(before):
         return (
-            f"it rises on your batch, from {before:.3g} after one half-step to {after:.3g} after {MORE}: one batch is "
+            f"it rises on your batch, from {before:.3g} after one half-step by {after - before:.2g}: one batch is "
             "enough, “multistep lowers RINCE” is no theorem"
         )
-    told = f"it falls on your batch: from {before:.3g} after one half-step to {after:.3g} after {MORE}"
+    told = f"it falls on your batch, from {before:.3g} after one half-step by {before - after:.2g}"
     if after > before - _slack(before):
         told = f"it does not move on your batch, it stays at {before:.3g}"
     raise Wrong(f"{told}. {_hint(first, second, epsilon)}")

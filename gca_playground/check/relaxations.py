@@ -8,10 +8,11 @@ from typing import Any
 
 import torch
 from torch import Generator, Tensor
+from torch.nn.functional import normalize
 
 from gca_playground.check.answers import call, first_match, fresh, numbers, same, two
 from gca_playground.check.verdict import Wrong, exercise
-from gca_playground.transport import EXACT, FREE, solve
+from gca_playground.transport import EXACT, FREE, cosine_cost, solve
 
 SETS: dict[str, dict[str, Any]] = {
     "U(1)": {"total": True},
@@ -30,7 +31,7 @@ SETS: dict[str, dict[str, Any]] = {
 )
 def three_plans(answer: Any) -> str:
     """Given ``(cost, epsilon, which) -> P``: right when each is the entropic plan under its constraint."""
-    cost, epsilon = 2 * torch.rand(6, 4, generator=fresh(), dtype=torch.float64), 0.3
+    cost, epsilon = 2 * torch.rand(6, 4, generator=fresh(), dtype=torch.float64), 0.25  # not the notebook's
     for which in SETS:
         found = numbers(call(answer, cost=cost, epsilon=epsilon, which=which), part="matrix")
         if found.shape != cost.shape:
@@ -50,8 +51,10 @@ def _plan_mistake(found: Tensor, cost: Tensor, epsilon: float, which: str) -> st
         return reason
     n, m = cost.shape
     rows, cols = found.sum(1), found.sum(0)
-    if which == "U(1)":
+    if which == "U(1)" and abs(float(found.sum()) - n) > 1e-3 * n:
         return f"the total mass is {float(found.sum()):.3g}, it must be n = {n}, by one factor for all pairs"
+    if which == "U(1)":
+        return f"the total mass is right, n = {n}, but it is not exp(-C / epsilon) times one factor for all pairs"
     if rows.sub(1).abs().max() > 1e-3:
         return f"the rows must sum to 1, yours sum to {float(rows.min()):.3g} up to {float(rows.max()):.3g}"
     if which == "U(a,b)" and cols.sub(n / m).abs().max() > 1e-3:
@@ -110,13 +113,17 @@ def alignment_uniformity(answer: Any) -> str:
     if any(part.numel() != 1 for part in found):
         raise Wrong(f"both are single numbers; yours have shapes {[tuple(part.shape) for part in found]}")
     pairs, all_pairs = (z - w).square().sum(1), (z[:, None] - w).square().sum(-1)
+    align, even = pairs.mean(), (-t * all_pairs).exp().mean().log()
+    parts = [part.reshape(()) for part in found]
+    if same(torch.stack(parts), torch.stack([even, align])):
+        raise Wrong("alignment and uniformity have changed places: return alignment, uniformity")
     for name, part, wanted, slips in (
-        ("alignment", found[0], pairs.mean(), _alignment_mistakes(z, w, t)),
-        ("uniformity", found[1], (-t * all_pairs).exp().mean().log(), _uniformity_mistakes(z, w, t)),
+        ("alignment", parts[0], align, _alignment_mistakes(z, w, t)),
+        ("uniformity", parts[1], even, _uniformity_mistakes(z, w, t)),
     ):
-        if not same(part.reshape(()), wanted):
+        if not same(part, wanted):
             told = f"{name} is {float(wanted):.4f}, yours is {float(part):.4f}"
-            raise Wrong(f"{told}: {first_match(part.reshape(()), slips) or _DEFINITIONS[name]}")
+            raise Wrong(f"{told}: {first_match(part, slips) or _DEFINITIONS[name]}")
     return "t alignment + uniformity + log n is the loss of U(1): pull the pairs together, spread everything out"
 
 
@@ -194,6 +201,12 @@ def _outer_mistakes(z: Tensor, w: Tensor, plan: Tensor, epsilon: float) -> Itera
     yield gap.mT @ z / (n * epsilon), "this is dL/dw: z was asked for"
     yield -w / (n * epsilon), "P is missing: nothing repels. Were the potentials detached, and log P_ii differentiated?"
     yield plan @ w / (n * epsilon), "the target is missing: nothing attracts"
+    cosine = _plan(cosine_cost(z, w), epsilon, "U(a,b)") - torch.eye(n).to(plan)
+    for units in (w, normalize(w, dim=1)):
+        yield cosine @ units / (n * epsilon), "the plan is that of the cosine cost: the cost here is -<z_i, w_j>"
+    for steps in range(2, 8):
+        early = solve(-z @ w.mT, epsilon=epsilon, steps=steps).matrix - torch.eye(n).to(plan)
+        yield early @ w / (n * epsilon), f"the plan is that after {steps} half-steps: solve to convergence, steps=None"
     softmax = solve(-z @ w.mT, epsilon=epsilon, steps=1).matrix
     yield (softmax - torch.eye(n).to(plan)) @ w / (n * epsilon), "this is InfoNCE's: solve to convergence, steps=None"
 

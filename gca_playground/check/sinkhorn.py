@@ -13,12 +13,17 @@ from gca_playground.check.answers import call, first_match, fresh, numbers, same
 from gca_playground.check.verdict import Wrong, exercise
 from gca_playground.transport import FREE, Plan, solve, squared_euclidean_cost
 
-SMALL = 1e-3
-"""The epsilon at which exp(-C / epsilon) has long been zero."""
+LARGE, SMALL = 0.3, 1e-3
+"""An epsilon, and one at which exp(-C / epsilon) has long been zero."""
 
 LEAVES_THE_LOG = (
     "exp((g_j - C_ij) / epsilon) is zero for a whole row there, and the logarithm of zero is -inf. Stay in the log "
     "domain: torch.logsumexp takes the largest exponent out of each row first"
+)
+
+HIDES_THE_ZEROS = (
+    "a small number added, or a clamp, hides the zeros and does not bring back what was lost. Stay in the log domain: "
+    "torch.logsumexp"
 )
 
 
@@ -32,14 +37,14 @@ LEAVES_THE_LOG = (
 def half_step(answer: Any) -> str:
     """Given ``(cost, g, log_a, epsilon) -> f``: right when ``f_i = eps (log a_i - LSE_j((g_j - C_ij) / eps))``."""
     generator = fresh()
-    problem = _half_step_problem(generator, 5, 7, epsilon=0.3)
+    problem = _half_step_problem(generator, 5, 7, epsilon=LARGE)
     found = _half_step_of(answer, problem, generator)
     if not same(found, _right_f(**problem)):
         raise Wrong(_half_step_mistake(found, problem))
     problem["epsilon"] = SMALL
     found = _half_step_of(answer, problem, generator)
     if not same(found, _right_f(**problem)):
-        raise Wrong(_underflow(found, _right_f(**problem)))
+        raise Wrong(_underflow(found, problem))
     return f"the rows have their mass after it, and epsilon = {SMALL:g} is no trouble"
 
 
@@ -123,9 +128,9 @@ def _half_step_mistakes(cost: Tensor, g: Tensor, log_a: Tensor, epsilon: float) 
     yield epsilon * (log_a - (-cost / epsilon).logsumexp(1)), "g is not used: the columns' potential moves every cost"
 
 
-def _underflow(found: Tensor, f: Tensor) -> str:
-    lost = ~found.isfinite()
-    says = f"right at epsilon = 0.3, but at epsilon = {SMALL:g}"
+def _underflow(found: Tensor, problem: dict[str, Any]) -> str:
+    f, lost = _right_f(**problem), ~found.isfinite()
+    says = f"right at epsilon = {LARGE}, but at epsilon = {SMALL:g}"
     if lost.all():
         return f"{says} every f is NaN or infinite: {LEAVES_THE_LOG}"
     if lost.any():
@@ -133,11 +138,10 @@ def _underflow(found: Tensor, f: Tensor) -> str:
             f"{says} {int(lost.sum())} of {len(f)} rows are NaN or infinite: the largest exponent must be taken out of "
             "each row by itself, not once out of the whole matrix"
         )
+    if same(found, _right_f(**(problem | {"epsilon": LARGE}))):
+        return f"{says} it gives what it would give at {LARGE}: epsilon is not used"
     i = int((found - f).abs().argmax())
-    return (
-        f"{says} f_{i} should be {float(f[i]):.3f} and is {float(found[i]):.3f}: a small number added, or a clamp, "
-        "hides the zeros and does not bring back what was lost. Stay in the log domain: torch.logsumexp"
-    )
+    return f"{says} f_{i} should be {float(f[i]):.3f} and is {float(found[i]):.3f}: {HIDES_THE_ZEROS}"
 
 
 # All of them --------------------------------------------------------------------------------------------------------
@@ -157,9 +161,18 @@ def sinkhorn(answer: Any) -> str:
     if not all(map(same, found, right)):
         raise Wrong(_sinkhorn_mistake(found, right, cost, 0.2, asked))
     far = 1 + cost
-    if not same(_sums_of(answer, far, SMALL, 20), _sums(far, SMALL, 20)):
-        raise Wrong(f"right at epsilon = 0.2, but not at epsilon = {SMALL:g}: {LEAVES_THE_LOG}")
+    small = _sums_of(answer, far, SMALL, 20)
+    if not same(small, _sums(far, SMALL, 20)):
+        raise Wrong(f"right at epsilon = 0.2, but not at epsilon = {SMALL:g}: {_why_not(small, far)}")
     return f"the plan of gca.solve, half-step for half-step, and at epsilon = {SMALL:g} too"
+
+
+def _why_not(found: Tensor, cost: Tensor) -> str:
+    if same(found, _sums(cost, 0.2, 20)):
+        return "it gives there what it gave at 0.2, so epsilon is not used"
+    if found.isfinite().all():
+        return HIDES_THE_ZEROS
+    return LEAVES_THE_LOG
 
 
 def _sums(cost: Tensor, epsilon: float, steps: int | None, **options: Any) -> Tensor:

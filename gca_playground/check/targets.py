@@ -39,7 +39,8 @@ def domain_prior(answer: Any) -> str:
         raise Wrong(
             first_match(found, _prior_mistakes(domains, alpha, beta))
             or f"for domains {domains.tolist()} the entry ({i}, {j}) is {float(wanted[i, j]):.4f}, yours is "
-            f"{float(found[i, j]):.4f}; row {i} sums to {float(found[i].sum()):.3f}, it should be 1 + alpha + beta"
+            f"{float(found[i, j]):.4f}; row {i} sums to {float(found[i].sum()):.3f}, it should be 1 + alpha + beta = "
+            f"{1 + alpha + beta:.3f}"
         )
     return "1 for the pair, alpha for the others of the domain, beta for the other domains: every row sums to the same"
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from gca_playground.check.outside import taken_from_outside
 from gca_playground.check.progress import LOOKS, State, note
 
 
@@ -61,6 +62,6 @@ def _judged(judge: Callable[[Any], str], answer: Any, question: str) -> Verdict:
     try:
         return Verdict("right", judge(answer))
     except Wrong as reason:
-        return Verdict("wrong", str(reason))
+        return Verdict("wrong", str(reason) + taken_from_outside(answer))
     except Exception as error:  # an answer may fail in any way, and the student must read how
         return Verdict("wrong", f"this answer could not be used: {type(error).__name__}: {error}")

@@ -116,7 +116,8 @@ def as_pairs(data: object, **knobs: object) -> Pairs:
     if isinstance(data, str):
         return load(data, **knobs)  # type: ignore[arg-type]  # load checks each knob
     if not isinstance(data, Pairs):
-        raise TypeError(f"data must be a data set's name or Pairs, got {type(data).__name__}")
+        made = "; gca.datasets.from_arrays makes Pairs of arrays" if hasattr(data, "__len__") else ""
+        raise TypeError(f"data must be a data set's name or Pairs, got {type(data).__name__}{made}")
     if knobs:
         raise ValueError(f"{', '.join(knobs)}: knobs of a named data set, but the data are given as {data!r}")
     return data

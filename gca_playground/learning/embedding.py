@@ -10,6 +10,7 @@ from torch import Tensor
 
 from gca_playground._boundary import as_float_tensor
 from gca_playground.learning.encoders import Embedded, embed_digits, pca
+from gca_playground.learning.laws import finite
 from gca_playground.learning.pairs import Pairs
 
 
@@ -58,10 +59,7 @@ def two_views(z: object, w: object) -> tuple[Tensor, Tensor]:
         raise ValueError(
             f"z and w must be (n, d) and (m, d), none of them 0, got {tuple(z.shape)} and {tuple(w.shape)}"
         )
-    for x, name in ((z, "z"), (w, "w")):
-        if not x.isfinite().all():
-            raise ValueError(f"{name} must be finite, got {int((~x.isfinite()).sum())} NaN or infinite numbers")
-    return z, w
+    return finite(z, name="z"), finite(w, name="w")
 
 
 def _flat(points: Tensor, classes: Tensor | None) -> tuple[Tensor, str]:

@@ -2,7 +2,8 @@
 
 import math
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from numbers import Real
 
 import numpy as np
@@ -29,11 +30,21 @@ def known(what: str, name: object, names: Iterable[str]) -> str:
 
 
 def as_rows(value: object, *, name: str, width: int) -> torch.Tensor:
-    """Points as a tensor (n, width). Raises: TypeError for what is no array; ValueError that names both shapes."""
+    """Finite points as a tensor (n, width).
+
+    Raises: TypeError for what is no array; ValueError that names both shapes, or how many numbers are not finite.
+    """
     points = as_float_tensor(value, name=name)
     if points.ndim != 2 or points.shape[1] != width:
         raise ValueError(f"{name} must have shape (n, {width}), got {tuple(points.shape)}")
-    return points
+    return finite(points, name=name)
+
+
+def finite(tensor: torch.Tensor, *, name: str) -> torch.Tensor:
+    """The tensor. Raises: ValueError where a number in it is NaN or infinite."""
+    if not tensor.isfinite().all():
+        raise ValueError(f"{name} must be finite, got {int((~tensor.isfinite()).sum())} NaN or infinite numbers")
+    return tensor
 
 
 def as_device(value: object) -> torch.device:
@@ -57,3 +68,15 @@ def generator(seed: object, stream: str) -> torch.Generator:
     """
     entropy = np.random.SeedSequence((as_count(seed, name="seed", least=0), zlib.crc32(stream.encode())))
     return torch.Generator().manual_seed(int(entropy.generate_state(1)[0]))
+
+
+@contextmanager
+def own_chance(seed: int, stream: str, device: torch.device) -> Iterator[None]:
+    """Within, torch's global streams start from (seed, stream), as in dropout; afterwards they are as they were."""
+    number, gpus = generator(seed, stream).initial_seed(), [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=gpus):
+        torch.default_generator.manual_seed(number)
+        for gpu in gpus:
+            with torch.cuda.device(gpu):
+                torch.cuda.manual_seed(number)
+        yield

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn.functional import one_hot, pdist
 
 from gca_playground._boundary import as_count, as_float_tensor
-from gca_playground.learning.laws import generator, real
+from gca_playground.learning.laws import finite, generator, real
 
 __all__ = ["alignment", "effective_rank", "knn_accuracy", "linear_probe", "uniformity"]
 
@@ -132,9 +132,7 @@ def _embeddings(value: object, name: str) -> Tensor:
     z = z.double() if z.device.type != "mps" else z
     if z.ndim != 2 or 0 in z.shape:
         raise ValueError(f"{name} must have shape (n, d) with n, d >= 1, got {_shape(z)}")
-    if not z.isfinite().all():
-        raise ValueError(f"{name} must be finite, got {int((~z.isfinite()).sum())} NaN or infinite numbers")
-    return z
+    return finite(z, name=name)
 
 
 def _labelled(value: object, labels: object, name: str, labels_name: str) -> tuple[Tensor, Tensor]:

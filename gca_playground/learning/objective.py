@@ -93,6 +93,16 @@ class Objective:
         changed = self.module.alignment.change(**knobs)
         return Objective(Loss(changed, name=None if left else name, learn_epsilon=learnt))
 
+    def check(self, data: Pairs) -> None:
+        """Whether the data have what the target asks for. Raises: ValueError that names it."""
+        target = self.module.alignment.target if isinstance(self.module, Loss) else None
+        if target is None or not target.needs_labels:
+            return
+        if target.name == "domains" and data.domains is None:
+            raise ValueError("the target 'domains' needs data with domains, such as datasets.load('domains')")
+        if target.name != "domains" and len(data.labels.unique()) < 2:
+            raise ValueError(f"the target {target.name!r} needs labels of two classes or more, all of {data!r} have one")
+
     def clone(self) -> Objective:
         """A copy that learns on its own."""
         return Objective(copy.deepcopy(self.module))
@@ -110,15 +120,13 @@ class Objective:
         record = Alignment.from_dict(written["alignment"])
         return cls(Loss(record, name=written["name"], learn_epsilon=written["learn_epsilon"]))
 
-    def _labels(self, batch: Batch) -> dict[str, Tensor]:
+    def _labels(self, batch: Batch) -> dict[str, Tensor | None]:
         """One label a row for a target that asks for them: domains for the target of that name, else classes."""
         target: Any = self.module.alignment.target  # type: ignore[union-attr]
         if not target.needs_labels:
             return {}
         if target.name != "domains":
             return {"labels": batch.labels}
-        if batch.domains is None:
-            raise ValueError("the target 'domains' needs data with domains, such as datasets.load('domains')")
         return {"labels": batch.domains}
 
 

@@ -12,7 +12,7 @@ from torch import Generator, Tensor
 
 from gca_playground._boundary import as_float_tensor
 from gca_playground.alignment.labels import as_labels
-from gca_playground.learning.laws import generator, real
+from gca_playground.learning.laws import finite, generator, real
 
 Augment = Callable[[Tensor, Generator], Tensor]
 
@@ -128,7 +128,8 @@ def from_arrays(
     Given:
         view1, view2: (n, d) and (n, e), finite numbers of torch or numpy, kept as float32 copies.
         labels, domains: whole numbers or words (n,); words are numbered as they come. No labels: one class.
-        augment: ``augment(points, generator)`` returns new points of the same shape; applied to both sides.
+        augment: ``augment(points, generator)`` returns new points of the same shape; applied to both sides. What it draws from
+            the generator, a CPU ``torch.Generator``, comes back with the seed; from elsewhere it does not.
             None: the views are the arrays as given, each time, and ``view2`` is required.
         name: what the record calls itself. seed: of the first draw.
 
@@ -138,8 +139,8 @@ def from_arrays(
     change = keep if augment is None else _SameShape(_as_augment(augment))
     if view2 is None and augment is None:
         raise ValueError("give view2, augment or both: otherwise the two views are equal")
-    x = _points("view1", view1)
-    second = x if view2 is None else _points("view2", view2)
+    x = as_view(view1, name="view1")
+    second = x if view2 is None else as_view(view2, name="view2")
     if len(second) != len(x):
         raise ValueError(f"view1 and view2 must have as many rows, got {len(x)} and {len(second)}")
     class_of = _numbers("labels", [0] * len(x) if labels is None else labels, len(x))
@@ -159,21 +160,24 @@ class _SameShape:
         self.augment = augment
 
     def __call__(self, points: Tensor, generator: Generator) -> Tensor:
-        drawn = self.augment(points, generator)
-        if not isinstance(drawn, Tensor) or drawn.shape != points.shape:
-            got = tuple(drawn.shape) if isinstance(drawn, Tensor) else type(drawn).__name__
-            raise ValueError(f"augment must return a tensor of shape {tuple(points.shape)}, got {got}")
-        return drawn.to(points.dtype)
+        returned = self.augment(points, generator)
+        if tuple(getattr(returned, "shape", ())) != tuple(points.shape):
+            got = tuple(returned.shape) if hasattr(returned, "shape") else type(returned).__name__
+            raise ValueError(f"augment must return an array of shape {tuple(points.shape)}, got {got}")
+        drawn = as_float_tensor(returned, name="what augment returns").detach().to(points)
+        return finite(drawn, name="what augment returns")
 
 
-def _points(name: str, value: object) -> Float32[Tensor, "n d"]:
+def as_view(value: object, *, name: str) -> Float32[Tensor, "n d"]:
+    """A float32 copy on the CPU: the record is frozen, the user's array is not.
+
+    Raises: TypeError for what is no array; ValueError that names the shape, or how many numbers are not finite.
+    """
     points = as_float_tensor(value, name=name).detach().cpu()
     if points.ndim != 2 or 0 in points.shape:
-        raise ValueError(f"{name} must have shape (n, d) with n, d >= 1, got {tuple(points.shape)}")
-    points = points.to(torch.float32, copy=True)  # a copy: the record is frozen, the user's array is not
-    if not points.isfinite().all():
-        raise ValueError(f"{name} must be finite, got NaN or infinite values")
-    return points
+        hint = {1: ": one column is x[:, None], labels go in one-hot", 4: ": images go in as rows, x.reshape(n, -1)"}.get(points.ndim, "")
+        raise ValueError(f"{name} must have shape (n, d) with n, d >= 1, got {tuple(points.shape)}{hint}")
+    return finite(points.to(torch.float32, copy=True), name=name)
 
 
 def _numbers(name: str, value: object, n: int) -> Int64[Tensor, " n"]:

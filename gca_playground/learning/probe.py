@@ -14,7 +14,7 @@ from gca_playground.learning import metrics
 from gca_playground.learning.laws import generator
 from gca_playground.learning.objective import Batch, Objective
 from gca_playground.learning.split import Split
-from gca_playground.learning.towers import Towers
+from gca_playground.learning.towers import Towers, judging
 
 FITTED = 1300
 """The most training points that the linear probe and the neighbours look at."""
@@ -79,12 +79,8 @@ def measure(towers: Towers, objective: Objective, points: Probe) -> dict[str, fl
     accuracy on test points from frozen embeddings of training points, ``domain_probe`` the same for domains. A number
     that means nothing here (one class only, no plan) is NaN.
     """
-    was = towers.training
-    towers.eval()
-    try:
+    with judging(towers):
         return _of_batch(towers, objective, points) | _of_views(towers, points) | _of_points(towers, points)
-    finally:
-        towers.train(was)
 
 
 def _of_batch(towers: Towers, objective: Objective, points: Probe) -> dict[str, float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -12,18 +13,21 @@ import torch
 from torch import Tensor, nn
 
 from gca_playground._boundary import as_count
+from gca_playground.alignment import Loss
 from gca_playground.learning import checkpoint, origin
 from gca_playground.learning.history import History
-from gca_playground.learning.laws import as_device, as_rows, generator, known
+from gca_playground.learning.laws import as_device, as_rows, generator, known, own_chance
 from gca_playground.learning.objective import Batch, Objective, objective
 from gca_playground.learning.pace import KNOBS, Pace
 from gca_playground.learning.pairs import Pairs
 from gca_playground.learning.probe import measure, probe
 from gca_playground.learning.split import for_training, split
-from gca_playground.learning.towers import build
+from gca_playground.learning.towers import build, judging, modes_of, set_modes
 from gca_playground.transport import Plan
 
 USUAL_BATCH = 128
+FIXED = {"data", "loss", "encoder", "dim", "sphere", "head", "seed", "device", "measure_every", "test"}
+"""Arguments that are no knobs."""
 
 
 class TrainingSession:
@@ -32,12 +36,13 @@ class TrainingSession:
     Given:
         data: a data set's name, or ``Pairs`` from ``datasets.load`` or ``datasets.from_arrays``.
         loss: a name with its ``knobs``; an ``Alignment``; a module or function (z, w) -> scalar.
-        encoder: "mlp", "linear", "cnn", a torch module of which a copy is trained, or a pair of them for two views of
-            different kinds. dim: of the embedding (None: 2, or the module's). sphere: embeddings of length 1, on the
+        encoder: "mlp", "linear", "cnn", a torch module of which a copy is trained, each part in the mode it is in (a
+            frozen part in ``eval()`` stays there), or a pair of them for two views of different kinds. dim: of the embedding (None: 2, or the module's). sphere: embeddings of length 1, on the
             circle at dim 2 and the sphere at 3; False: anywhere. head: the width of a small network between the
             embedding and the loss, thrown away afterwards; None: the loss sees the embedding.
         lr, batch, decay: see ``Pace``; batch None: 128, or all points where there are fewer.
-        seed: decides weights, order of the data and views, each from a stream of its own: two losses share all three.
+        seed: decides weights, order of the data and views, each from a stream of its own: two losses share all three;
+            and what a given module draws at a step, in dropout say.
         device: where the networks live. measure_every: steps between two rows of the history; None: none.
         test: ``Pairs`` to judge on; None: see ``split.split``.
 
@@ -73,10 +78,12 @@ class TrainingSession:
         self.pace = Pace(lr=lr, batch=usual if batch is None else batch, decay=decay).fitting(points)
         self.measure_every = None if measure_every is None else as_count(measure_every, name="measure_every", least=1)
         self.objective = objective(loss, **knobs)
+        self.objective.check(self.data)
         self.objective.module.to(self.device)
         self.shape = {"dim": dim, "sphere": sphere, "head": head}
         self.towers, self.encoder_name = build(self.data, encoder, **self.shape, seed=self.seed)  # type: ignore[arg-type]
         self.towers.to(self.device)
+        self._modes = modes_of(self.towers)
         self.probe = probe(self.split, batch=usual, seed=self.seed).to(self.device)
         self.optimiser = torch.optim.Adam(self._parameters(), lr=self.pace.lr)
         self.steps, self.history, self.interrupted = 0, History(), False
@@ -118,17 +125,14 @@ class TrainingSession:
             raise ValueError(f"view must be 1 or 2, got {view!r}")
         shown = self.data.view1 if view == 1 else self.data.view2
         points = as_rows(x, name="x", width=shown.shape[1]).to(self.device, torch.float32)
-        was = self.towers.training
-        self.towers.eval()
-        try:
+        with judging(self.towers):
             return (self.towers.first if view == 1 else self.towers.second)(points).cpu()
-        finally:
-            self.towers.train(was)
 
     @torch.no_grad()
     def plan(self) -> Plan | None:
         """The plan of the fixed batch ``probe.batch`` as the loss sees it; None for a loss without a plan."""
-        z, w = self.towers(self.probe.batch.view1, self.probe.batch.view2)
+        with judging(self.towers):
+            z, w = self.towers(self.probe.batch.view1, self.probe.batch.view2)
         return self.objective.plan(z, w, self.probe.batch)
 
     def measure(self) -> dict[str, float]:
@@ -160,8 +164,13 @@ class TrainingSession:
         pace = {name: value for name, value in knobs.items() if name in KNOBS}
         rest = {name: value for name, value in knobs.items() if name not in KNOBS}
         new_pace = replace(self.pace, **pace).fitting(len(self.split.rows))
+        fixed = FIXED & rest.keys()
+        if fixed:
+            raise ValueError(f"{min(fixed)} is decided when a session is made: it cannot change while that runs")
         if rest:
-            self._exchange(self.objective.change(**rest))
+            new = self.objective.change(**rest)
+            new.check(self.data)
+            self._exchange(new)
         self.pace, self._changes = new_pace, self._changes | rest
 
     def reset(self) -> None:
@@ -249,11 +258,14 @@ class TrainingSession:
         # All of the permutation is drawn whatever the batch, so that changing it leaves the stream in step.
         batch = rows[torch.randperm(len(rows), generator=self._order)[: self.pace.batch]]
         given = Batch.of(self.data, batch, self.data.views(batch, self._views)).to(self.device)
-        with torch.enable_grad():
+        set_modes(self._modes)
+        with torch.enable_grad(), self._chance():
             z, w = self.towers(given.view1, given.view2)
             loss = self.objective.value(z, w, given)
-            self.optimiser.zero_grad()
-            loss.backward()
+        if not loss.requires_grad:
+            raise ValueError("the loss must depend on what learns: it has no gradient for encoders or for itself")
+        self.optimiser.zero_grad()
+        loss.backward()
         value = loss.item()
         if not math.isfinite(value):
             raise ValueError(f"the loss is {value} at step {self.steps}: a smaller lr or a larger epsilon may help")
@@ -266,8 +278,17 @@ class TrainingSession:
         if self.measure_every is not None and self.steps % self.measure_every == 0:
             self.record()
 
+    def _chance(self) -> AbstractContextManager[None]:
+        """For what a user's own module draws from torch's global streams; of ours none does."""
+        if self.encoder_name is not None and isinstance(self.loss, Loss):
+            return nullcontext()
+        return own_chance(self.seed, f"chance of step {self.steps}", self.device)
+
     def _parameters(self) -> list[nn.Parameter]:
-        return [*self.towers.parameters(), *self.objective.module.parameters()]
+        found = [*self.towers.parameters(), *self.objective.module.parameters()]
+        if not any(parameter.requires_grad for parameter in found):
+            raise ValueError("there is nothing to learn: no parameter of encoders or loss asks for a gradient")
+        return found
 
     def _exchange(self, new: Objective) -> None:
         """Another loss with the same parameters by shape; Adam's memory goes over to them."""

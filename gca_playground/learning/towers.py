@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -81,16 +82,40 @@ def _head(inputs: int, outputs: int, sphere: bool, seed: int) -> nn.Module:
     return mlp(inputs, as_count(outputs, name="head", least=1), hidden=(inputs,), sphere=sphere, seed=seed + 2)
 
 
+Modes = dict[nn.Module, bool]
+"""For each part of a network whether it is in training mode."""
+
+
+def modes_of(module: nn.Module) -> Modes:
+    """The modes that the parts are in."""
+    return {part: part.training for part in module.modules()}
+
+
+def set_modes(modes: Modes) -> None:
+    """Put each part in its mode."""
+    for part, training in modes.items():
+        part.training = training
+
+
+@contextmanager
+def judging(module: nn.Module) -> Iterator[None]:
+    """All parts in evaluation mode; afterwards each is in the mode it had, a frozen part of an encoder too."""
+    modes = modes_of(module)
+    module.eval()
+    try:
+        yield
+    finally:
+        set_modes(modes)
+
+
 @torch.no_grad()
 def width(module: nn.Module, view: Tensor) -> int:
     """The dimensions a module ends in. Raises: ValueError where it cannot take the view, or gives no (n, dim)."""
-    was = module.training
     try:
-        z = module.eval()(view[:2].to(_device(module)))
+        with judging(module):
+            z = module(view[:2].to(_device(module)))
     except RuntimeError as error:
         raise ValueError(f"an encoder must take views (n, {view.shape[1]}), the given one fails: {error}") from error
-    finally:
-        module.train(was)
     if not isinstance(z, Tensor) or z.ndim != 2 or len(z) != len(view[:2]):
         got = tuple(z.shape) if isinstance(z, Tensor) else type(z).__name__
         raise ValueError(f"an encoder must turn views {tuple(view[:2].shape)} into (n, dim), got {got}")

@@ -153,7 +153,8 @@ def at_convergence(fbar: Rows, gbar: Cols, problem: Problem, last: Potentials) -
     """
     eps = problem.epsilon
     log = log_plan(last.f, last.g, problem.cost.detach(), eps)
-    plan, log_rows, log_cols = log.exp(), log.logsumexp(-1), log.logsumexp(-2)
+    plan = log.exp()
+    log_rows, log_cols = _log_sums(log, plan, -1), _log_sums(log, plan, -2)
     log_u, log_v = _finite(last.f) / eps, _finite(last.g) / eps
     kappa_rows, kappa_cols = problem.rows.slope(log_rows - log_u), problem.cols.slope(log_cols - log_v)
     weight_rows, weight_cols = _divide(kappa_rows, log_rows.exp()), _divide(kappa_cols, log_cols.exp())
@@ -162,12 +163,14 @@ def at_convergence(fbar: Rows, gbar: Cols, problem: Problem, last: Potentials) -
         return be - weight_cols * _times(plan.mT, weight_rows * _times(plan, be))
 
     target = weight_cols * (gbar - _times(plan.mT, weight_rows * fbar))
-    be = _conjugate_gradient(without_rows, target, metric=_divide(torch.ones_like(weight_cols), weight_cols))
+    terms = weight_cols * (gbar.abs() + _times(plan.mT, weight_rows * fbar.abs()))
+    metric = _divide(torch.ones_like(weight_cols), weight_cols)
+    be = _conjugate_gradient(without_rows, target, metric=metric, terms=terms)
     if be is None:
         al, be = _least_squares(fbar, gbar, log, log_rows, log_cols, kappa_rows, kappa_cols)
     else:
         al = weight_rows * (fbar - _times(plan, be))
-    slope = plan * (al[..., :, None] + be[..., None, :]) / eps
+    slope = (al[..., :, None] + be[..., None, :]).mul_(plan).div_(eps)
     damping = _priced(al, problem.rows.price, log_rows, log_u) + _priced(be, problem.cols.price, log_cols, log_v)
     return _slopes(problem, slope.to(problem.dtype), -damping)
 
@@ -179,10 +182,11 @@ def _priced(multiplier: Side, rho: float, log_sums: Side, log_scale: Side) -> Te
     return (multiplier * log_sums.exp() * log_scale).sum() / rho
 
 
-def _conjugate_gradient(operator: Callable[[Side], Side], target: Side, *, metric: Side) -> Side | None:
+def _conjugate_gradient(operator: Callable[[Side], Side], target: Side, *, metric: Side, terms: Side) -> Side | None:
     """Solve ``operator(x) = target`` from 0; the operator is symmetric and >= 0 in the inner product ``metric``.
 
-    None where rounding keeps it from a solution.
+    The target is a difference whose terms are as large as ``terms``, and rounding is theirs: of KL(T | P), where T has
+    the marginals of P, nothing else is left. None where rounding keeps it from a solution.
     """
 
     def inner(x: Side, y: Side) -> Tensor:
@@ -190,17 +194,18 @@ def _conjugate_gradient(operator: Callable[[Side], Side], target: Side, *, metri
 
     x, residual = torch.zeros_like(target), target
     direction, size = residual, inner(residual, residual)
-    goal = size * 1e-28
+    goal = inner(terms, terms) * 1e-30
     for k in range(min(10 * target.shape[-1], _MOST_ITERATIONS)):
         if k % _BETWEEN_LOOKS == 0 and (size <= goal).all():
             break
         image = operator(direction)
-        stride = _divide(size, inner(direction, image))
+        # Past the goal rounding leads along the ones, where the operator may be singular.
+        stride = torch.where(size > goal, _divide(size, inner(direction, image)), 0.0)
         x, residual = x + stride * direction, residual - stride * image
         new_size = inner(residual, residual)
         direction, size = residual + _divide(new_size, size) * direction, new_size
     missed = target - operator(x)
-    return x if (inner(missed, missed) <= goal * 1e6).all() else None
+    return x if (inner(missed, missed) <= goal * 1e8).all() else None
 
 
 def _least_squares(
@@ -215,6 +220,13 @@ def _least_squares(
     to_rows, to_cols = scale_rows * fbar, scale_cols * gbar
     be = _times(torch.linalg.pinv(system, hermitian=True, rtol=1e-13), to_cols - _times(between.mT, to_rows))
     return scale_rows * (to_rows - _times(between, be)), scale_cols * be
+
+
+def _log_sums(log: Matrix, plan: Matrix, dim: int) -> Side:
+    """``log.logsumexp(dim)``, read off ``plan = exp(log)`` where no sum is so small that it lost anything."""
+    sums = plan.sum(dim)
+    safe = torch.finfo(sums.dtype).tiny ** 0.5
+    return sums.log() if bool((sums > safe).all()) else log.logsumexp(dim)
 
 
 def _divide(x: Tensor, y: Tensor) -> Tensor:

@@ -132,18 +132,24 @@ def _direction(problem: Problem, point: Point, plan: Factored, *, forcing: float
 
 
 def _solve(operator: object, target: Cols, diagonal: Cols, *, forcing: float) -> Cols:
-    """Jacobi-preconditioned conjugate gradients."""
+    """Jacobi-preconditioned conjugate gradients.
+
+    They stand still once they are there, or where rounding has left the operator no longer positive: a step from there
+    would follow the ones, along which it is singular, to infinity.
+    """
     x, residual = torch.zeros_like(target), target
     direction = scaled = residual / diagonal
     size = (residual * scaled).sum(-1, keepdim=True)
     goal = size * forcing**2
     for k in range(1, _MOST_ITERATIONS + 1):
         image = operator(direction)  # type: ignore[operator]
-        stride = size / (direction * image).sum(-1, keepdim=True).clamp(min=1e-300)
+        curvature = (direction * image).sum(-1, keepdim=True)
+        done = (size <= goal) | (curvature <= 0)
+        stride = torch.where(done, 0.0, size / curvature)
         x, residual = x + stride * direction, residual - stride * image
         scaled = residual / diagonal
         new_size = (residual * scaled).sum(-1, keepdim=True)
         direction, size = scaled + (new_size / size.clamp(min=1e-300)) * direction, new_size
-        if k % _LOOK_EVERY == 0 and bool((size <= goal).all()):
+        if k % _LOOK_EVERY == 0 and bool(done.all()):
             break
     return x

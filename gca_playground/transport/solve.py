@@ -16,6 +16,7 @@ from gca_playground.transport.kernel import METHODS, DenseKernel, Kernel
 from gca_playground.transport.marginal import Marginal
 from gca_playground.transport.plan import GRADIENTS, KEPT_STEPS, Plan
 from gca_playground.transport.problem import Problem, make_problem
+from gca_playground.transport.shortage import shortage
 from gca_playground.transport.sinkhorn import HalfStep, converge, take
 from gca_playground.transport.stream import StreamedKernel
 
@@ -64,7 +65,8 @@ def solve(
         init: potentials (f, g) in cost units, or a Plan, to start from.
         tol: of convergence: the marginal error of the rows as ``Plan.row_error`` defines it (a soft side's divided by
             rho where rho > 1), and the change of the potentials / epsilon over an iteration.
-        max_steps: half-steps after which convergence is given up with a ``ConvergenceWarning``.
+        max_steps: half-steps after which convergence is given up with a ``ConvergenceWarning``. Where forbidden pairs
+            leave no plan with these masses, it names the rows and columns concerned.
         method: "auto"; "scaling" (a fixed kernel; says so where that loses digits); "log" (log-sum-exp always);
             "newton" (at convergence: from the first iterations on, not only where the loop is slow); "stream" (nothing
             n x m is kept, forward or in the gradient; for lazy costs, and their default above 512 MB).
@@ -146,10 +148,11 @@ def _solve_converged(problem: Problem, start: Start, *, method: str, tol: float,
     found = converge(problem, kernel, f, g, tol=tol, max_steps=as_count(max_steps, name="max_steps", least=1))
     plan = Plan(problem, found.steps, found.reached, HalfStep(found.f, found.g, found.f), grad=grad)
     if not found.reached:
+        lack = shortage(problem, found.f, found.g)
+        cure = "raise epsilon, tol or max_steps" if lack is None else f"no plan has these masses: {lack}"
         warnings.warn(
             f"not converged to tol = {tol:g} after {found.steps} half-steps at epsilon = {problem.epsilon:g}: "
-            f"row error {plan.row_error:.2g}, column error {plan.col_error:.2g}; "
-            "raise epsilon, tol or max_steps",
+            f"row error {plan.row_error:.2g}, column error {plan.col_error:.2g}; {cure}",
             ConvergenceWarning,
             stacklevel=3,
         )

@@ -30,6 +30,7 @@ class Slider(anywidget.AnyWidget):
     Given: `label`; `stops`, pairs (value, text); `value`, the first stop's unless given; `colour` rows, cols
     or neutral; `ends`, the two texts below the track, else those of the first and the last stop;
     `description`, what the control does, in a sentence.
+    `idle`, why a move changes nothing now: the slider is dimmed and says so in place of `ends`, and still moves.
     `value` and `index` follow each other. Setting `value` obeys one law, see `position`.
     """
 
@@ -43,6 +44,7 @@ class Slider(anywidget.AnyWidget):
     index = t.Int(0).tag(sync=True)
     colour = t.Enum(("rows", "cols", "neutral"), "rows").tag(sync=True)
     disabled = t.Bool(False).tag(sync=True)
+    idle = t.Unicode().tag(sync=True)
     value = t.Any()
 
     def __init__(

@@ -24,12 +24,12 @@ from gca_playground.views.curves import ERROR_RANGE as ERROR_RANGE
 from gca_playground.views.curves import Curve as Curve
 from gca_playground.views.curves import convergence_curves as convergence_curves
 from gca_playground.views.curves import curve_traces as curve_traces
+from gca_playground.views.names import class_names as class_names
 from gca_playground.views.theme import palette
 from gca_playground.views.traces import CLASS_COLOURS as CLASS_COLOURS
 from gca_playground.views.traces import LINE_BINS as LINE_BINS
 from gca_playground.views.traces import Segments as Segments
 from gca_playground.views.traces import class_colours as class_colours
-from gca_playground.views.traces import class_names as class_names
 from gca_playground.views.traces import cloud_traces as cloud_traces
 from gca_playground.views.traces import kinds_of as kinds_of
 from gca_playground.views.traces import line_traces as line_traces

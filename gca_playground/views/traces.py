@@ -85,34 +85,6 @@ def class_colours(labels: tuple[Sequence[Any] | None, Sequence[Any] | None]) -> 
     return {kind: CLASS_COLOURS[k % len(CLASS_COLOURS)] for k, kind in enumerate(kinds)}
 
 
-def class_names(
-    ends: tuple[np.ndarray, np.ndarray],
-    labels: tuple[Sequence[Any] | None, Sequence[Any] | None],
-    *,
-    dark: bool | None = None,
-    most: int = 12,
-) -> list[dict[str, Any]]:
-    """The classes' names at the centres of their points, as annotations: colour is never alone in telling."""
-    if labels[0] is None:
-        return []
-    colour, kinds = class_colours(labels), kinds_of(labels[0])
-    halo = ", ".join(f"{x}px {y}px 1px {palette(dark)['page']}" for x in (-1, 0, 1) for y in (-1, 0, 1))
-    if not 2 <= len(kinds) <= most:
-        return []
-    return [
-        {
-            "x": float(centre[0]),
-            "y": float(centre[1]),
-            "text": f"<b>{kind}</b>",
-            "showarrow": False,
-            "font": {"size": 14, "color": colour[kind], "shadow": "none" if dark is None else halo},
-            "yshift": 15,
-        }
-        for kind in kinds
-        for centre in [np.median(ends[0][[label == kind for label in labels[0]]], axis=0)]
-    ]
-
-
 def line_traces(lines: list[Segments], *, dark: bool | None = None) -> list[go.Scatter]:
     """Mass lines in the text colour, the heavier the stronger."""
     colour = palette(dark)["text"]

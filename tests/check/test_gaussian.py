@@ -87,6 +87,11 @@ def unwhitened(cu, cuv, cv, rank):
     return (U[:, :rank] * shrink(s[:rank])) @ Vh[:rank]
 
 
+def transposed_twice(cu, cuv, cv, rank):
+    U, sigma, V = torch.linalg.svd(whitened(cu, cuv, cv), full_matrices=False)
+    return power(cu, -0.5) @ (U[:, :rank] * shrink(sigma[:rank])) @ V.T[:rank] @ power(cv, -0.5)
+
+
 def fitted(cu, cuv, cv, rank):
     return gca.gaussian.fit("joint", gca.gaussian.Gaussian(cu, cuv, cv), rank=rank).A
 
@@ -105,7 +110,12 @@ def test_right_encoders(right):
         (lambda *c: encoders(*c, outer=0), "still in whitened coordinates"),
         (lambda *c: encoders(*c, outer=0.5), "multiply by the inverse roots"),
         (unwhitened, "not of cov_uv itself"),
-        (lambda *c: 2 * encoders(*c), "no usual slip"),
+        (lambda *c: -encoders(*c), "the sign is turned round"),
+        (lambda *c: encoders(*c) @ power(c[2], 0.5), "only one side was undone"),
+        (lambda *c: power(c[0], 0.5) @ encoders(*c), "only one side was undone"),
+        (lambda *c: encoders(*c[:3], 3) - encoders(*c[:3], 1), "these are the smallest correlations"),
+        (transposed_twice, "returns V' already"),
+        (lambda *c: 2 * encoders(*c), 'Compare with `gca.gaussian.fit("joint", '),
         (lambda *c: encoders(*c).T, "A has a row for each of u's coordinates: (4, 3); yours has (3, 4)"),
     ],
 )
@@ -147,7 +157,7 @@ def test_right_laws(right):
         (lambda s: law(s)[::-1], "exchanged"),
         (lambda s: (1 / z_of(s) - 1, z_of(s)), "this is the coupling x = p q"),
         (lambda s: (1 - z_of(s), z_of(s) ** 0.5), "standard deviation"),
-        (lambda s: (0.0, 0.0), "no usual slip"),
+        (lambda s: (0.0, 0.0), "which root did you take?"),
         (lambda s: z_of(s), "return slope, variance"),
         (lambda s: (..., ...), "still returns the dots"),
     ],

@@ -50,7 +50,10 @@ def test_right_losses(right):
 @pytest.mark.parametrize(
     ("wrong", "reason"),
     [
-        (lambda c, e: -softmax(c, e).diagonal().log().mean(), "right at epsilon = 0.2, but at epsilon = 0.001"),
+        (
+            lambda c, e: -softmax(c, e).diagonal().log().mean(),
+            "right at epsilon = 0.2 and 0.35, but at epsilon = 0.001",
+        ),
         (lambda c, e: -(softmax(c, e).diagonal() + 1e-12).log().mean(), "but at epsilon = 0.001"),
         (lambda c, e: len(c) * infonce(c, e), "divide by n"),
         (lambda c, e: -infonce(c, e), "the sign is turned round"),
@@ -120,6 +123,8 @@ def test_right_gradients(right):
         (lambda c, t, e: gradient(c, torch.eye(len(c)), e), "right for pairs"),
         (lambda c, t, e: (t - softmax(c, e, 0)) / (len(c) * e), "the columns' softmax"),
         (lambda c, t, e: (t - gca.solve(c, epsilon=e).matrix) / (len(c) * e), "the converged plan"),
+        (lambda c, t, e: gradient(c, t, e) / len(c), "not over the n^2 entries"),
+        (lambda c, t, e: gradient(c, t, e) / e, "epsilon counts once"),
         (lambda c, t, e: gradient(c, t, e) + 1, "its rows must sum to 0"),
         (lambda c, t, e: gradient(c, t, 2 * e), "so dL/dC_ij = "),
         (lambda c, t, e: gradient(c, t, e).sum(1), "has an entry for each pair, (6, 6); yours has shape (6,)"),
@@ -148,6 +153,10 @@ def nt_xent(z, w, epsilon, **options):
     return cross_entropy(stacked(z, w, epsilon, **options), partners(z))
 
 
+def without_negative_cosines(z, w, e):
+    return cross_entropy(stacked(z, w, e, 0.0).clamp(1e-7).fill_diagonal_(-torch.inf), partners(z))
+
+
 def without_partner(z, w, e):
     scores, partner = stacked(z, w, e), partners(z)
     own = scores.gather(1, partner[:, None])[:, 0]
@@ -173,7 +182,13 @@ def test_right_nt_xents(right):
         (lambda z, w, e: 2 * nt_xent(z, w, e), "not by n"),
         (lambda z, w, e: nt_xent(z, w, e, own=1 / e), "coupled with itself"),
         (lambda z, w, e: nt_xent(z, w, e, own=-1 / e), "the largest cost"),
+        (lambda z, w, e: nt_xent(z, w, e, own=float(stacked(z, w, e, 0.0).min())), "the largest cost"),
         (lambda z, w, e: nt_xent(z, w, e, own=0.0), "a cosine of 0"),
+        (without_negative_cosines, "cosines below 0 were cut off"),
+        (
+            lambda z, w, e: nt_xent(z / z.norm(dim=0), w / w.norm(dim=0), e, unit=False),
+            "the coordinates were normalised",
+        ),
         (lambda z, w, e: gca.loss("infonce", epsilon=e)(z, w), "this is InfoNCE"),
         (lambda z, w, e: gca.loss("clip", epsilon=e)(z, w), "CLIP"),
         (lambda z, w, e: nt_xent(z, w, e, unit=False), "normalise the rows"),
@@ -192,6 +207,16 @@ def test_wrong_nt_xents_are_told_apart(wrong, reason):
 # All ----------------------------------------------------------------------------------------------------------------
 
 
+def test_a_loss_is_compared_at_two_epsilons_since_one_number_may_come_near_another_by_chance():
+    def without_the_pair(cost, epsilon):
+        scores = -cost / epsilon
+        others = scores.masked_fill(torch.eye(len(cost)).bool(), -torch.inf)
+        return (others.logsumexp(1) - scores.diagonal()).mean()
+
+    for _ in range(100):
+        assert "The first P_ii are" in gca.check.infonce(without_the_pair).why
+
+
 def test_every_call_asks_about_another_cost():
     seen = []
 
@@ -201,4 +226,4 @@ def test_every_call_asks_about_another_cost():
 
     for _ in range(2):
         assert gca.check.infonce(remembering).state == "right"
-    assert not torch.equal(seen[0], seen[2])
+    assert not torch.equal(seen[0], seen[-1])

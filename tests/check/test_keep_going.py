@@ -21,6 +21,8 @@ def test_right_hubs():
     assert verdict.state == "right"
     assert "after one half-step; the loss falls from" in verdict.why
     assert gca.check.hub([view.numpy() for view in batch(16)]).state == "right"
+    assert gca.check.hub(torch.stack(batch())).state == "right"
+    assert gca.check.hub(torch.stack(batch()).numpy()).state == "right"
 
 
 def collapsed(n=32):
@@ -39,6 +41,14 @@ def mild(n=32):
     return z, w
 
 
+def near_pairs(n=32):
+    """A hub in the middle of all, and pairs that are too near for anybody to go there."""
+    z = torch.eye(n) + 0.3
+    w = z.clone()
+    w[0] = 1.0
+    return z, w
+
+
 def long_vector(n=32):
     z, w = torch.eye(n) + 0.1, torch.eye(n) + 0.1
     w[0] *= 1000
@@ -53,6 +63,9 @@ def long_vector(n=32):
         (batch(near=0.001), "asked for are 8.0"),
         (batch()[::-1], "your hub is a first view"),
         (long_vector(), "does not see length"),
+        (near_pairs(), "most z are nearer still to their own w"),
+        (torch.stack(batch(turned=False)), "no column is popular"),
+        (torch.zeros(20, 3), "pass the two clouds together"),
         (mild(), "ten half-steps lower the loss from"),
         (collapsed(), "no plan tells the pairs apart"),
         (batch()[0], "pass the two clouds together"),
@@ -135,6 +148,9 @@ def test_right_drops(right):
         (lambda o, n: (n * (n / o).log()).sum(), "changes the mass"),
         (lambda o, n: -drop(o, n), "the sign is turned round"),
         (lambda o, n: (n - o).abs().sum() / 2 / len(o), "total variation"),
+        (lambda o, n: kl(n, o) / o.shape[1], "divided by the m = 4 columns"),
+        (lambda o, n: kl(n, o) / o.numel(), "not over the n m entries"),
+        (lambda o, n: (drop(o, n) + drop(n, o)) / 2, "the mean of KL(new | old) and KL(old | new)"),
         (lambda o, n: drop(o, n) + 1, "T itself drops out"),
         (lambda o, n: n - o, "one number is asked for"),
     ],
@@ -180,8 +196,8 @@ def test_right_targets(right):
         (repelled, "needed, but not enough"),
         (second_plan, "the rows of T must sum to 1"),
         (lambda c, e: row_softmax(c, e) / len(c), "the rows of T must sum to 1"),
-        (lambda c, e: 2 * torch.eye(len(c)) - row_softmax(c, e), "no negative mass"),
-        (lambda c, e: row_softmax(c, e) * torch.nan, "no negative mass"),
+        (lambda c, e: 2 * torch.eye(len(c)) - row_softmax(c, e), "numbers >= 0 and no others, the least of yours is -"),
+        (lambda c, e: row_softmax(c, e) * torch.nan, "numbers >= 0 and no others, the least of yours is nan"),
         (lambda c, e: row_softmax(c, e)[0], "must have the cost's shape (8, 8), yours has (8,)"),
     ],
 )

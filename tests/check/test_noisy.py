@@ -39,6 +39,11 @@ def outside(z, w, e, q, lam):
     return (lam * K.sum(1) ** q / q - K.diagonal() ** q / q).mean()
 
 
+def weighed(z, w, e, q, all_by, pair_by, sign=-1):
+    K = torch.exp(cos(z, w) / e)
+    return ((all_by * K.sum(1)) ** q / q + sign * (pair_by * K.diagonal()) ** q / q).mean()
+
+
 def negatives_only(z, w, e, q, lam):
     K = torch.exp(cos(z, w) / e)
     return ((lam * (K.sum(1) - K.diagonal())) ** q / q - K.diagonal() ** q / q).mean()
@@ -53,6 +58,14 @@ def negatives_only(z, w, e, q, lam):
         (lambda z, w, e, q, lam: from_kernel(cos(z, w) / e, q, lam), "not a number: a power of a negative one"),
         (outside, "lam stands outside of the power"),
         (negatives_only, "the pair included"),
+        (lambda z, w, e, q, lam: weighed(z, w, e, q, 1, lam), "lam weighs the sum, not the pair"),
+        (lambda z, w, e, q, lam: weighed(z, w, e, q, lam, lam), "lam weighs the sum, not the pair"),
+        (lambda z, w, e, q, lam: weighed(z, w, e, q, lam, 1, sign=1), "the pair's term stands with a minus"),
+        (
+            lambda z, w, e, q, lam: from_kernel((cos(z, w).clamp(1e-7) / e).exp(), q, lam),
+            "cosines below 0 were cut off",
+        ),
+        (lambda z, w, e, lam, q: rince(z, w, e, q, lam), "q and lam have changed places"),
         (lambda z, w, *knobs: rince(w, z, *knobs), "sums of columns"),
         (lambda z, w, e, q, lam: rince(z, w, e, q, lam) * torch.tensor(-q / e).exp(), "this has K = exp(-C / epsilon)"),
         (lambda z, w, e, q, lam: from_kernel((cos(z, w) / e).softmax(1), q, lam), "nothing repels"),
@@ -125,8 +138,13 @@ def test_right_counterexamples(right):
     assert "it rises on your batch, from" in verdict.why
 
 
+def test_a_small_rise_is_told_too():
+    why = gca.check.rising_rince(([0, 0, 240], [0, 180, 300], 50.0)).why
+    assert "it rises on your batch, from -0.973 after one half-step by 6.7e-05" in why
+
+
 def test_the_numbers_are_told():
-    assert "from -3.33 after one half-step to -2 after 9" in gca.check.rising_rince(SMALLEST).why
+    assert "from -3.33 after one half-step by 1.3" in gca.check.rising_rince(SMALLEST).why
 
 
 def radians(degrees):

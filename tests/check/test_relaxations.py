@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from torch.nn.functional import normalize
 
 import gca_playground as gca
 
@@ -51,6 +52,7 @@ def kernel(c, e, which):
         (lambda c, e, which: plan(c, 1.0, which), "U(1): epsilon is not used"),
         (lambda c, e, which: plan(c, e, "U(a)"), "U(1): this is the plan of U(a): what does `which` say?"),
         (only("U(1)", lambda c, e, which: 2 * plan(c, e, which)), "U(1): the total mass is 12"),
+        (only("U(1)", lambda c, e, which: plan(c, 2 * e, which)), "U(1): the total mass is right, n = 6, but"),
         (only("U(a)", lambda c, e, which: torch.softmax(-c / e, 0)), "U(a): each column was made to sum to 1"),
         (only("U(a)", lambda c, e, which: 1.5 * torch.softmax(-c / e, 0)), "instead of the rows"),
         (only("U(a)", lambda c, e, which: plan(c, e, "U(a,b)")), "U(a): this is the plan of U(a,b)"),
@@ -153,6 +155,7 @@ def test_wrong_uniformities_are_told_apart(wrong, reason):
     ("wrong", "reason"),
     [
         (lambda z, w, t: align(z, w), "return alignment, uniformity"),
+        (lambda z, w, t: (spread(z, w, t), align(z, w)), "have changed places"),
         (lambda z, w, t: (align(z, w),), "return alignment, uniformity"),
         (lambda z, w, t: (squares(z, w), spread(z, w, t)), "yours have shapes [(7, 7), ()]"),
         (lambda z, w, t: (..., ...), "still returns the dots"),
@@ -173,6 +176,11 @@ def coupled(z, w, e, steps=None):
 
 def outer(z, w, e, steps=None):
     return (coupled(z, w, e, steps) @ w - w) / (len(z) * e)
+
+
+def by_cosine(z, w, e, drawn):
+    plan = gca.solve(gca.cosine_cost(z, w), epsilon=e).matrix
+    return (plan @ drawn - drawn) / (len(z) * e)
 
 
 def by_tape(z, w, e):
@@ -202,6 +210,9 @@ def test_a_hundred_half_steps_are_enough_for_the_outer_step():
         (lambda z, w, e: -w / (len(z) * e), "nothing repels"),
         (lambda z, w, e: coupled(z, w, e) @ w / (len(z) * e), "nothing attracts"),
         (lambda z, w, e: outer(z, w, e, 1), "this is InfoNCE's"),
+        (lambda z, w, e: outer(z, w, e, 2), "the plan is that after 2 half-steps"),
+        (lambda z, w, e: by_cosine(z, w, e, w), "the plan is that of the cosine cost"),
+        (lambda z, w, e: by_cosine(z, w, e, normalize(w, dim=1)), "the plan is that of the cosine cost"),
         (lambda z, w, e: outer(z, w, 2 * e), "dC_ij/dz_i = -w_j"),
         (lambda z, w, e: coupled(z, w, e), "dL/dz has z's shape (6, 3), yours has (6, 6)"),
     ],

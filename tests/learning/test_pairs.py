@@ -1,7 +1,10 @@
+import math
 import pickle
+import warnings
 from functools import partial
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given
@@ -225,3 +228,44 @@ def test_a_name_or_pairs_is_accepted_where_data_are_wanted() -> None:
         as_pairs(3)
     with pytest.raises(ValueError, match="n: knobs of a named data set"):
         as_pairs(data, n=6)
+
+
+def test_tables_and_arrays_of_every_make_are_taken() -> None:
+    x = np.random.default_rng(0).normal(size=(9, 4)).astype(np.float32)
+    still = x.copy()
+    still.flags.writeable = False
+    makes = {
+        "flipped": x[::-1].copy()[::-1],
+        "columns flipped": np.ascontiguousarray(x[:, ::-1])[:, ::-1],
+        "by columns": np.asfortranarray(x),
+        "read-only": still,
+        "big-endian": x.astype(">f8"),
+        "long": x.astype(np.longdouble),
+        "table": pd.DataFrame(x),
+    }
+    for name, one in makes.items():
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            data = from_arrays(one, one)
+        assert np.array_equal(data.view1.numpy(), x), name
+
+
+def test_what_an_augmentation_returns_may_be_an_array_and_is_checked() -> None:
+    x = torch.randn(6, 3, generator=torch.Generator().manual_seed(0))
+    data = from_arrays(x, augment=lambda points, generator: 2 * points.double().numpy())
+    assert data.view2.equal(2 * x) and data.view2.dtype == torch.float32
+    learnt = from_arrays(x, augment=lambda points, generator: points.requires_grad_())
+    assert not learnt.view1.requires_grad
+    with pytest.raises(ValueError, match="what augment returns must be finite, got 18 NaN or infinite numbers"):
+        from_arrays(x, augment=lambda points, generator: points * math.nan)
+    with pytest.raises(ValueError, match=r"augment must return an array of shape \(6, 3\), got \(3, 3\)"):
+        from_arrays(x, augment=lambda points, generator: points.numpy()[:3])
+
+
+def test_words_say_how_to_mend_a_shape() -> None:
+    with pytest.raises(ValueError, match=r"got \(5, 1, 8, 8\): images go in as rows, x.reshape\(n, -1\)"):
+        from_arrays(np.ones((5, 1, 8, 8)), np.ones((5, 2)))
+    with pytest.raises(ValueError, match=r"view2 must have shape .* got \(5,\): one column is x\[:, None\]"):
+        from_arrays(np.ones((5, 2)), np.ones(5))
+    with pytest.raises(TypeError, match="got ndarray; gca.datasets.from_arrays makes Pairs of arrays"):
+        as_pairs(np.ones((5, 2)))

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import gca_playground as gca
 from gca_playground import EXACT, FREE, Bounded, Soft
+from gca_playground.transport import adjoint
 from tests.oracles import plain
 from tests.oracles.plain import Sides, unit_masses
 from tests.oracles.problems import draw_problem, instances, kinds, law, rand, randn, seeds
@@ -205,6 +206,19 @@ def test_separate_blocks_keep_the_gradient_bounded(leak):
     upstream = randn(6, 6, seed=3)
     found = gradient(gca.solve(cost, **knobs).log, cost, upstream)
     assert found.norm() < 5 * upstream.norm() / 0.02
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("noise", [0.3, 1.0, 100.0])
+def test_where_the_terms_of_the_system_cancel_nothing_is_factorised(noise, dtype, monkeypatch):
+    # KL(T | P), where T has the marginals of P: its gradient is T - P, and what is left to solve for is rounding.
+    monkeypatch.setattr(adjoint, "_least_squares", lambda *given: pytest.fail("conjugate gradients went astray"))
+    z = randn(96, 16, seed=1, dtype=dtype)
+    cost = gca.cosine_cost(z, z + noise * randn(96, 16, seed=2, dtype=dtype)).requires_grad_()
+    plan = gca.solve(cost, epsilon=0.1)
+    (slope,) = torch.autograd.grad(-plan.log.diagonal().sum(), cost)
+    assert plan.converged
+    torch.testing.assert_close(slope, (torch.eye(96).to(dtype) - plan.matrix.detach()) / 0.1, rtol=0, atol=2e-4)
 
 
 def implicit(plan, cost, upstream):

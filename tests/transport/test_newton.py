@@ -9,7 +9,7 @@ import torch
 
 import gca_playground as gca
 from gca_playground import EXACT, Bounded, Soft
-from gca_playground.transport import newton, sinkhorn
+from gca_playground.transport import kernel, newton, sinkhorn
 from tests.oracles.problems import randn
 
 
@@ -76,6 +76,30 @@ def test_the_dual_rises_at_every_step(monkeypatch):
     gca.solve(hard(), epsilon=0.05)
     assert len(duals) > 2
     assert all(after >= before - 1e-12 * abs(before) for before, after in itertools.pairwise(duals))
+
+
+@pytest.mark.parametrize("slip", [0.0, 1e-9, -1e-9])
+def test_a_direction_stays_finite_where_the_operator_is_singular(slip):
+    # Along the ones rounding decides the sign of the curvature; of the target, too, it leaves a little there.
+    n = 40
+    matrix = torch.eye(n).double() - (1 - slip) / n
+    target = randn(n, seed=1)
+    target -= target.mean()
+    ones = torch.ones(n).double()
+    found = newton._solve(lambda x: matrix @ x, target + 1e-7, ones, forcing=1e-3)
+    torch.testing.assert_close(found, target, rtol=0, atol=1e-2)
+    assert newton._solve(lambda x: matrix @ x, 1e-7 * ones, ones, forcing=1e-3).isfinite().all()
+
+
+def test_single_precision_does_not_lead_newton_astray(monkeypatch):
+    """A large kernel is kept in the precision of the cost."""
+    z = randn(520, 16, seed=0, dtype=torch.float32)
+    cost = gca.cosine_cost(z, z + 0.3 * randn(520, 16, seed=1, dtype=torch.float32))
+    assert cost.numel() > kernel.SMALL
+    search, directions = newton._search, []
+    monkeypatch.setattr(newton, "_search", lambda *given: directions.append(given[3]) or search(*given))
+    assert gca.solve(cost, epsilon=0.1).converged
+    assert directions and all(direction.isfinite().all() for direction in directions)
 
 
 def test_bounded_and_empty_sides_stay_with_the_loop():

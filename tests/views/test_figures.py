@@ -13,6 +13,7 @@ import gca_playground as gca
 from gca_playground.alignment import kl_along
 from gca_playground.views import figures
 from gca_playground.views.figures import CLASS_COLOURS, LINE_BINS
+from gca_playground.views.labs.scene import Choice, cloud_of
 from gca_playground.views.theme import DARK, EITHER, LIGHT
 
 ENDS = (np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 3.0]]), np.array([[5.0, 5.0], [6.0, 5.0]]))
@@ -111,10 +112,35 @@ def test_without_labels_the_points_are_grey() -> None:
 def test_class_names_stand_in_the_colour_of_their_points() -> None:
     labels = (["b", "c", "b"], ["a", "b"])
     names = figures.class_names(ENDS, labels)
-    assert [(name["text"], name["x"], name["y"]) for name in names] == [("<b>b</b>", 0.0, 1.5), ("<b>c</b>", 1.0, 0.0)]
+    assert [name["text"] for name in names] == ["<b>b</b>", "<b>c</b>"]
     rows, _ = figures.cloud_traces(ENDS, labels)
     assert [name["font"]["color"] for name in names] == [rows.marker.color[0], rows.marker.color[1]]
     assert figures.class_names(ENDS, labels, dark=True)[0]["font"]["shadow"].endswith(DARK["page"])
+
+
+def boxes(names: list[dict[str, Any]], side: float) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The middle and the half size of each name of one letter, where the points' longer side has 320 pixels."""
+    return [(np.array([name["x"], name["y"]]), np.array([4.5, 7.0]) * side / 320) for name in names]
+
+
+@pytest.mark.parametrize("name", ["moons", "circles", "spirals", "blobs", "digits", "hubs", "outliers"])
+def test_class_names_cover_no_point_and_no_name(name: str) -> None:
+    cloud = cloud_of(Choice(name=name, n=64))
+    points, names = np.concatenate(cloud.ends), figures.class_names(cloud.ends, (cloud.labels, cloud.labels_w))
+    assert len(names) in (0, len(set(cloud.labels)))
+    found = boxes(names, float((points.max(0) - points.min(0)).max()))
+    for k, (middle, half) in enumerate(found):
+        assert not (np.abs(points - middle) < half).all(1).any()
+        assert not any((np.abs(middle - other) < 2 * half).all() for other, _ in found[:k])
+
+
+def test_a_class_name_is_nearest_to_its_own_points() -> None:
+    turns = torch.linspace(0, 2 * np.pi, 41)[:-1]
+    ring = torch.stack([turns.cos(), turns.sin()], 1).numpy()
+    rings = np.concatenate([ring, 0.5 * ring])  # one inside of the other: both have their middle at 0
+    names = figures.class_names((rings, rings), (["a"] * 40 + ["b"] * 40, None))
+    nearest = [np.hypot(*(rings - (name["x"], name["y"])).T).argmin() // 40 for name in names]
+    assert nearest == [0, 1]
 
 
 @pytest.mark.parametrize("labels", [None, [1, 1, 1], list(range(13))])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from jaxtyping import Float, Int64
 from torch import Tensor
@@ -19,6 +19,8 @@ from gca_playground.transport import ConvergenceWarning
 
 MOST_STEPS = 500
 TOLERANCE = 1e-6
+ROUNDING = 1e-12
+"""Embeddings that differ by less than this share of their largest entry are one and the same."""
 HELD, STILL = (1e-7, 1e-9), 1.0
 """Held ever more weakly, logits that have a minimum stay; where a plane parts the classes they grow without end."""
 
@@ -83,6 +85,8 @@ def fine_tune(
             no minimum where a plane parts classes: the vectors would grow for ever. There, and where that is nearly so,
             what is returned is a point on the way, ``converged`` is False, and a ConvergenceWarning says it.
 
+    A class without an example keeps its vector of ``start``, and its log-prior is -inf, as in ``class_log_prior``.
+    Embeddings c times as large, with ``penalty`` c^2 times as large, give vectors 1 / c times as large, the same words.
     Whatever the tilting, the label enters by an inner product: for given labels a squared distance differs from it by
     what the log-priors absorb. The problem is convex and solved to convergence: there is no rate to choose.
     Source: Baptista, Stuart and Tran 2025, (34), with the temperature that (35) leaves out.
@@ -94,31 +98,50 @@ def fine_tune(
     first = z.new_zeros(count, z.shape[1]) if start is None else as_points(start, name="start", width=z.shape[1])
     if len(first) != count:
         raise ValueError(f"start must have one vector for each of the {count} classes, got {tuple(first.shape)}")
-    return _fitted(z, kinds, first, epsilon=temperature, weight=real("penalty", penalty) / len(z))
+    seen, own = kinds.unique(return_inverse=True)
+    weight = real("penalty", penalty) / len(z)
+    few = _fitted(z, own, first[seen], epsilon=temperature, weight=weight)
+    vectors, log_prior = first.index_copy(0, seen, few.vectors), first.new_full((count,), -math.inf)
+    return replace(few, vectors=vectors, log_prior=log_prior.index_copy(0, seen, few.log_prior))
 
 
 def _fitted(
     z: Float[Tensor, "n d"], kinds: Int64[Tensor, " n"], first: Float[Tensor, "k d"], *, epsilon: float, weight: float
 ) -> FineTuned:
-    """Newton-like descent on logits ``z (first / epsilon + change)' + bias``."""
+    """Newton-like descent on logits ``z (first / epsilon + change)' + bias``, where each class has examples.
+
+    It works on ``x = (z - mean) / size``, so that units and origin of the embeddings play no part: there the change is
+    ``size`` times as large, and the bias takes up the mean.
+    """
     K, d = first.shape
+    x, mean, size = _standard(z)
     base = z @ first.mT / epsilon
 
-    def loss(x: Tensor) -> Tensor:
-        change, bias = x[K:].view(K, d), x[:K]
+    def loss(free: Tensor) -> Tensor:
         # One number added to every log-prior changes nothing: the last term, tiny, chooses it.
-        held = 0.5 * weight * change.square().sum() + 0.5e-6 * bias.sum().square() / K
-        return cross_entropy(base + z @ change.mT + bias, kinds) + held
+        held = 0.5 * weight * (free[K:] / size).square().sum() + 0.5e-6 * free[:K].sum().square() / K
+        return cross_entropy(base + _logits(x, free), kinds) + held
 
     found = lbfgs(loss, z.new_zeros(K * (d + 1)), steps=MOST_STEPS, tolerance=TOLERANCE)
-    endless = weight == 0 and _is_parted(z, kinds, K)
+    endless = weight == 0 and _is_parted(x, kinds, K)
     if endless:
         told = "without a penalty there is no minimum in reach: a plane parts classes (or nearly), their vectors grow"
         warnings.warn(told, ConvergenceWarning, stacklevel=3)
-    vectors, bias = first + epsilon * found.x[K:].view(K, d), found.x[:K].log_softmax(0)
-    value = cross_entropy(z @ vectors.mT / epsilon + bias, kinds).item()
+    change = found.x[K:].view(K, d) / size
+    bias = (found.x[:K] - change @ mean).log_softmax(0)
+    value = cross_entropy(base + _logits(x, found.x), kinds).item()
     converged = found.converged and not endless
-    return FineTuned(vectors, bias, epsilon, value if math.isfinite(value) else math.inf, converged)
+    return FineTuned(
+        first + epsilon * change, bias, epsilon, value if math.isfinite(value) else math.inf, converged
+    )
+
+
+def _standard(z: Float[Tensor, "n d"]) -> tuple[Float[Tensor, "n d"], Float[Tensor, " d"], float]:
+    """The points centred and at a mean square of 1 a coordinate, their mean, and what they were divided by."""
+    mean = z.mean(0)
+    size = (z - mean).square().mean().sqrt().item()
+    size = size if size > ROUNDING * z.abs().max().item() else 1.0
+    return (z - mean) / size, mean, size
 
 
 def _is_parted(z: Float[Tensor, "n d"], kinds: Int64[Tensor, " n"], classes: int) -> bool:
@@ -134,7 +157,7 @@ def _is_parted(z: Float[Tensor, "n d"], kinds: Int64[Tensor, " n"], classes: int
 
 
 def _held_fit(z: Float[Tensor, "n d"], kinds: Int64[Tensor, " n"], x: Tensor, *, held: float) -> Tensor:
-    """The parameters (biases, then vectors) of least cross-entropy + held / 2 mean logit^2, whatever the scale of z."""
+    """The parameters (biases, then vectors) of least cross-entropy + held / 2 mean logit^2."""
 
     def loss(x: Tensor) -> Tensor:
         logits = _logits(z, x)

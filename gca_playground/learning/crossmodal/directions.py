@@ -7,6 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from gca_playground._boundary import as_float_tensor, near
+from gca_playground.learning.laws import finite
 
 DIRECTIONS = {"u|v": 0, "v|u": 1}
 """The dimension over which a direction normalises: u|v over the rows, v|u over the columns."""
@@ -62,10 +63,3 @@ def as_log_prior(value: object, count: int) -> Float[Tensor, " k"]:
     if log_prior.isnan().any() or log_prior.max() == torch.inf or log_prior.max() == -torch.inf:
         raise ValueError("log_prior must be finite or -inf, and finite somewhere")
     return log_prior
-
-
-def finite(tensor: Tensor, *, name: str) -> Tensor:
-    """The tensor. Raises: ValueError where a number in it is NaN or infinite."""
-    if not tensor.isfinite().all():
-        raise ValueError(f"{name} must be finite, got {int((~tensor.isfinite()).sum())} NaN or infinite numbers")
-    return tensor

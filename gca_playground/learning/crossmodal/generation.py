@@ -7,8 +7,9 @@ from jaxtyping import Float
 from torch import Generator, Tensor
 
 from gca_playground._boundary import as_count, as_float_tensor
-from gca_playground.learning.crossmodal.directions import conditional_weights, finite
+from gca_playground.learning.crossmodal.directions import conditional_weights
 from gca_playground.learning.crossmodal.retrieval import as_points
+from gca_playground.learning.laws import finite
 
 ROUNDING = 1e-4
 

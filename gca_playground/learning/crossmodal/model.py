@@ -18,7 +18,7 @@ from gca_playground.learning.crossmodal.directions import DIRECTIONS, SIDES, as_
 from gca_playground.learning.crossmodal.gauge import balance, free_sides, half_step
 from gca_playground.learning.crossmodal.losses import TILTINGS, as_loss, record_of, tilting_named
 from gca_playground.learning.laws import as_rows
-from gca_playground.learning.pairs import Pairs, from_arrays
+from gca_playground.learning.pairs import Pairs, as_view, from_arrays
 from gca_playground.learning.session import TrainingSession
 from gca_playground.learning.towers import width
 from gca_playground.learning.training import train
@@ -167,7 +167,7 @@ def fit(
     record = record_of(module)
     cost = tilting_named(given.get("tilting", "cosine")) if record is None else record.cost
     temperature = as_epsilon(given.get("epsilon", TILTINGS[cost])) if record is None else record.epsilon
-    data = from_arrays(u, v, labels=labels, domains=domains, name="two modalities", seed=seed)
+    data = _paired(as_view(u, name="u"), as_view(v, name="v"), labels=labels, domains=domains, seed=seed)
     pair = _pair(encoders)
     session = train(
         data,
@@ -196,6 +196,12 @@ def _balanced(scores: object, library: object, priors: dict[str, object], dim: i
     h = balance(among, log_prior_u=priors["u"], log_prior_v=priors["v"])[1]
     fixed = matrix + h.to(matrix)
     return half_step(fixed, over="v", log_prior=priors["v"]) if dim == 0 else fixed
+
+
+def _paired(u: Tensor, v: Tensor, **given: Any) -> Pairs:
+    if len(u) != len(v):
+        raise ValueError(f"u and v are paired by row: they must have as many rows, got {len(u)} and {len(v)}")
+    return from_arrays(u, v, name="two modalities", **given)
 
 
 def _some(data: Pairs) -> Pairs:

@@ -10,8 +10,9 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from gca_playground._boundary import as_count, as_float_tensor
-from gca_playground.learning.crossmodal.directions import as_scores, dim_of, finite, with_prior
+from gca_playground.learning.crossmodal.directions import as_scores, dim_of, with_prior
 from gca_playground.learning.gaussian.losses import as_positive
+from gca_playground.learning.laws import finite
 
 CHUNK = 2**22
 """Numbers of a block of distances."""
@@ -81,7 +82,7 @@ def as_points(value: object, *, name: str, width: int | None = None) -> Float[Te
 def whole_numbers(value: object, *, name: str, count: int | None, below: int | None) -> Int64[Tensor, " k"]:
     """Indices in [0, below). Raises: ValueError that names the law and the shape."""
     numbers = np.asarray(value.cpu() if isinstance(value, Tensor) else value)
-    if numbers.ndim != 1 or numbers.dtype.kind not in "iu" or (count is not None and len(numbers) != count):
+    if numbers.ndim != 1 or (numbers.size and numbers.dtype.kind not in "iu") or (count is not None and len(numbers) != count):
         shape = "(k,)" if count is None else f"({count},)"
         raise ValueError(f"{name} must be whole numbers of shape {shape}, got {numbers.dtype} of {numbers.shape}")
     if len(numbers) and (numbers.min() < 0 or (below is not None and numbers.max() >= below)):

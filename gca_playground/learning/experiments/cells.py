@@ -51,13 +51,14 @@ def run(
 def summary(table: pd.DataFrame, by: Sequence[str], values: Sequence[str]) -> pd.DataFrame:
     """Mean and standard deviation (over n - 1) of some columns for each combination of ``by``, and how many there are.
 
-    Columns: ``by``, then ``value`` and ``value_sd`` for each of the values, then ``seeds``.
+    One NaN among the seeds makes NaN of both: a mean of fewer seeds would not say so. Columns: ``by``, then ``value`` and ``value_sd`` for each of the values, then ``seeds``.
     """
     rows = []
     for key, group in table.groupby(list(by), sort=False, dropna=False):
         row = dict(zip(by, key, strict=True))
         for value in values:
-            row |= {value: float(group[value].mean()), f"{value}_sd": float(group[value].std(ddof=1))}
+            found = group[value]
+            row |= {value: float(found.mean(skipna=False)), f"{value}_sd": float(found.std(ddof=1, skipna=False))}
         rows.append(row | {"seeds": len(group)})
     return _pandas().DataFrame(rows)
 

@@ -12,9 +12,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from gca_playground.learning.gaussian.corners import corners
 from gca_playground.transport.gaussian import Canonical, Score
 from gca_playground.transport.gaussian.matrices import eye_like, logdet, root
-from gca_playground.transport.gaussian.potentials import Potentials, fixed_point, precision, scalar_potentials
+from gca_playground.transport.gaussian.potentials import Potentials, precision, scalar_potentials
 
 Pair = tuple[float, float]
 OneSide = Callable[[Score, Canonical], Tensor]
@@ -29,9 +30,8 @@ def corner(score: Score, truth: Canonical, *, kappa: Pair) -> Tensor:
     """
     if score.is_bilinear or kappa == (1.0, 1.0):
         return _corner_of_bilinear(score.A, truth.R, kappa)
-    potentials = fixed_point(score, kappa)
-    self_terms = (score.B + potentials.F).trace() + (score.D + potentials.G).trace()
-    return -(score.A * truth.R).sum() + 0.5 * self_terms - 0.5 * logdet(precision(score, potentials))
+    Z = corners(score, kappa)
+    return -(score.A * truth.R).sum() + 0.5 * (Z.trace() - len(Z)) - 0.5 * logdet(Z - _across(score.A))
 
 
 def conditional(score: Score, truth: Canonical, *, weights: Pair) -> Tensor:
@@ -118,6 +118,12 @@ def _corner_of_bilinear(A: Tensor, R: Tensor, kappa: Pair) -> Tensor:
     return -(A * R).sum() + 0.5 * (F + G - inner.log()).sum()
 
 
+def _across(A: Tensor) -> Tensor:
+    """``[[0, A], [A', 0]]``."""
+    n_u, n_v = A.shape
+    return torch.cat([torch.cat([A.new_zeros(n_u, n_u), A], 1), torch.cat([A.mT, A.new_zeros(n_v, n_v)], 1)])
+
+
 def _model_u(score: Score) -> tuple[Tensor, Tensor]:
     """Slope and covariance of the model's u given v, whitened."""
     cov = torch.linalg.inv(eye_like(score.B) + score.B)
@@ -161,6 +167,4 @@ def _tempered_u(score: Score, truth: Canonical, alpha: float) -> Tensor:
 
 
 def _joint_cov(R: Tensor) -> Tensor:
-    n_u, n_v = R.shape
-    eye_u, eye_v = torch.eye(n_u, dtype=R.dtype), torch.eye(n_v, dtype=R.dtype)
-    return torch.cat([torch.cat([eye_u, R], 1), torch.cat([R.mT, eye_v], 1)])
+    return torch.eye(sum(R.shape), dtype=R.dtype) + _across(R)

@@ -11,11 +11,11 @@ from gca_playground.views import figures
 from gca_playground.views.controls import Player
 from gca_playground.views.export import ExportButton
 from gca_playground.views.labs import words
-from gca_playground.views.labs.knobs import data_knobs, family_knobs, loss_knobs, robust_knobs, view_knob
+from gca_playground.views.labs.knobs import data_knobs, family_knobs, loss_knobs, parameter_knobs, view_knob
 from gca_playground.views.labs.lab import Lab, box, text
+from gca_playground.views.labs.parameters import PARAMETERS
 from gca_playground.views.labs.pictures import CloudPicture, CurvePicture
 from gca_playground.views.labs.presets import Preset
-from gca_playground.views.labs.robust import PARAMETERS
 from gca_playground.views.labs.scene import MOST_POINTS, OWN, Scene
 from gca_playground.views.labs.state import State
 from gca_playground.views.labs.table import as_csv
@@ -46,7 +46,7 @@ class CouplingPage(Lab):
             description="save this picture, or the data, as a file",
         )
         self.knobs = (
-            data_knobs(OWN if self._own else None) | loss_knobs() | family_knobs() | robust_knobs() | view_knob()
+            data_knobs(OWN if self._own else None) | loss_knobs() | family_knobs() | parameter_knobs() | view_knob()
         )
         self.buttons = self._make_buttons()
         self.fill(

@@ -39,6 +39,7 @@ def problem_knobs() -> dict[str, Knob]:
             _field("rank"),
             _writes("rank"),
             blocked=_one_dimension,
+            idle=lambda state: "no effect: the data have one dimension" if _one_dimension(state) else "",
         ),
         "tilting": Knob(widgets.Dropdown(options=SCORES, description="score"), _field("tilting"), _writes("tilting")),
         "loss": Knob(

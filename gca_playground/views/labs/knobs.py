@@ -11,8 +11,9 @@ import ipywidgets as widgets
 from gca_playground.alignment.named import LOSSES, name_of
 from gca_playground.learning import datasets
 from gca_playground.transport import COSTS, Soft
-from gca_playground.views.controls import Slider, Stops, log_stops, relaxation_stops, step_stops
-from gca_playground.views.labs.robust import PARAMETERS, does_something
+from gca_playground.views.controls import Slider, log_stops, relaxation_stops, step_stops
+from gca_playground.views.labs import effect
+from gca_playground.views.labs.parameters import PARAMETERS, does_something
 from gca_playground.views.labs.scene import MOST_POINTS, SHOWN_STEPS
 from gca_playground.views.labs.state import VIEWS, rho
 
@@ -32,6 +33,11 @@ def never(state: Any) -> bool:
     return False
 
 
+def no_reason(state: Any) -> str:
+    """A move does change something."""
+    return ""
+
+
 def only_the_total_mass(state: Any) -> bool:
     """Where there are no rows, no columns and no half-steps."""
     return bool(state.alignment.total)
@@ -41,7 +47,8 @@ class Knob(NamedTuple):
     """A control, how its value is read off the state of a lab, and how a new value changes that state.
 
     ``useful`` says whether it is for a state at all: where it is not, it is off the page. ``blocked`` says whether it
-    stands still in a state, where another control has taken its place.
+    stands still in a state, where another control has taken its place. ``idle`` says in words why a move changes
+    nothing on show; such a control is dimmed, and can be moved all the same: it may be set for a later half-step.
     """
 
     control: Any
@@ -49,17 +56,27 @@ class Knob(NamedTuple):
     write: Callable[[Any, Any], Any]
     useful: Callable[[Any], bool] = always
     blocked: Callable[[Any], bool] = never
+    idle: Callable[[Any], str] = no_reason
 
     def show(self, state: Any) -> None:
         """Move the control to the state's value, or to the nearest that it can show."""
         self.control.layout.display = None if self.useful(state) else "none"
         self.control.disabled = self.blocked(state)
+        if self.idle is not no_reason:
+            self._say(self.idle(state))
         value = self.read(state)
         if isinstance(self.control, Slider) and isinstance(value, int | float):
             numbers = [stop for stop, _ in self.control.stops if stop is not None]
             value = min(max(value, min(numbers)), max(numbers))
         if value is not NOTHING and self.control.value != value:
             self.control.value = value
+
+    def _say(self, why: str) -> None:
+        """Why it is idle: on a slider in sight, else when one points at it."""
+        if isinstance(self.control, Slider):
+            self.control.idle = why
+        else:
+            self.control.tooltip = why or None
 
 
 def data_knobs(only: str | None = None) -> dict[str, Knob]:
@@ -125,6 +142,8 @@ def loss_knobs() -> dict[str, Knob]:
             widgets.Dropdown(options=["pairs", "smoothed", "classes", "domains"], description="target"),
             lambda state: NOTHING if state.alignment.target.name == "given" else state.alignment.target.name,
             lambda state, name: state.align(target=name),
+            blocked=lambda state: bool(effect.of_target(state.alignment)),
+            idle=lambda state: effect.of_target(state.alignment),
         ),
     }
 
@@ -143,37 +162,41 @@ def family_knobs() -> dict[str, Knob]:
             lambda state: _price(state.alignment.rows),
             lambda state, price: state.align(rows=Soft(price)),
             blocked=only_the_total_mass,
+            idle=lambda state: effect.of_rows(state.alignment),
         ),
         "cols": Knob(
             Slider(label="column marginal ρ", stops=prices, colour="cols"),
             lambda state: _price(state.alignment.cols),
             lambda state, price: state.align(cols=Soft(price)),
             blocked=only_the_total_mass,
+            idle=lambda state: effect.of_cols(state.alignment),
         ),
         "steps": Knob(
             Slider(label="half-steps", stops=step_stops(SHOWN_STEPS), ends=("0", f"{SHOWN_STEPS} · ∞")),
             lambda state: NOTHING if state.alignment.total else state.alignment.steps,
             lambda state, steps: state.align(steps=steps),
             blocked=only_the_total_mass,
+            idle=lambda state: effect.of_steps(state.alignment),
         ),
         "total": Knob(
             widgets.Checkbox(description="total mass only", indent=False),
             lambda state: state.alignment.total,
             lambda state, total: state.with_total(total),
+            blocked=lambda state: bool(effect.of_total(state.alignment)),
+            idle=lambda state: effect.of_total(state.alignment),
         ),
     }
 
 
-def robust_knobs() -> dict[str, Knob]:
-    """The parameters of robust InfoNCE, on the page where the loss has them."""
-    least, twentieths = (0.01, "0.01"), [(k / 20, f"{k / 20:g}") for k in range(41)]
-    stops = {"rince_weight": twentieths, "q": [least, *twentieths[1:21]], "lam": log_stops(1e-4, 1.0, 3)}
-    return {name: _robust(name, stops[name]) for name in PARAMETERS}
+def parameter_knobs(*, of_pairs: bool = True) -> dict[str, Knob]:
+    """The parameters of the divergences, on the page where the loss has them; ``of_pairs``: also of those for pairs."""
+    return {name: _parameter(name) for name, row in PARAMETERS.items() if of_pairs or not row.pairs_only}
 
 
-def _robust(name: str, stops: Stops) -> Knob:
+def _parameter(name: str) -> Knob:
+    row = PARAMETERS[name]
     return Knob(
-        Slider(label=PARAMETERS[name].label, stops=stops, description=PARAMETERS[name].told),
+        Slider(label=row.label, stops=row.stops, description=row.told),
         lambda state: state.alignment.divergence.knobs().get(name, NOTHING),
         lambda state, value: state.align(**{name: value}),
         lambda state: does_something(state.alignment, name),

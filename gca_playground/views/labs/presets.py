@@ -47,7 +47,7 @@ PRESETS = (
         Choice(name="digits", n=96, mismatched=0.3),
         Alignment(epsilon=0.1, steps=1),
         "Three pairs in ten are wrong: their cells on the diagonal stay pale. Show the gradient: the wrong pairs "
-        "pull hardest. Now soften both marginals and take ten half-steps.",
+        "pull hardest. Now take ten half-steps and soften both marginals.",
     ),
     Preset(
         "imbalance",

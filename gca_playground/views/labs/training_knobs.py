@@ -10,7 +10,7 @@ import ipywidgets as widgets
 from gca_playground.learning import datasets
 from gca_playground.learning.networks import ENCODERS
 from gca_playground.views.controls import Slider, log_stops
-from gca_playground.views.labs.knobs import NOTHING, Knob, family_knobs, robust_knobs
+from gca_playground.views.labs.knobs import NOTHING, Knob, family_knobs, parameter_knobs
 from gca_playground.views.labs.scene import OWN
 from gca_playground.views.labs.training_state import PLAIN_LOSSES, SURFACES, Side, State, replaced
 
@@ -75,7 +75,7 @@ def side_knobs(k: int, *, of_pairs: bool = True) -> dict[str, Knob]:
         lambda side, name: side.with_loss(name),
     )
     family = {name: knob for name, knob in family_knobs().items() if name in FAMILY}
-    family |= robust_knobs() if of_pairs else {}
+    family |= parameter_knobs(of_pairs=of_pairs)
     for knob in family.values():
         knob.control.colour = COLOURS[k]
     return {f"{which} {name}": _of_side(knob, k) for name, knob in {"loss": loss, **family}.items()}
@@ -89,10 +89,11 @@ def _of_side(knob: Knob, k: int) -> Knob:
         side: Side = knob.write(state.sides[k], value)
         return state.with_side(k, side)
 
-    def asks(law: Callable[[Any], bool]) -> Callable[[State], bool]:
-        return lambda state: k < len(state.sides) and law(state.sides[k])
+    def asks(law: Callable[[Any], Any], otherwise: Any) -> Callable[[State], Any]:
+        return lambda state: law(state.sides[k]) if k < len(state.sides) else otherwise
 
-    return Knob(knob.control, read, write, asks(knob.useful), asks(knob.blocked))
+    useful, blocked = asks(knob.useful, False), asks(knob.blocked, False)
+    return Knob(knob.control, read, write, useful, blocked, asks(knob.idle, ""))
 
 
 def _plain(name: str) -> Any:

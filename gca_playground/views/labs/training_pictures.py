@@ -135,7 +135,7 @@ PANELS = (
     Curve("loss of a batch", ("losses",), (0.0, 0.5)),
     Curve("alignment", ("alignment",), (0.0, 0.1)),
     Curve("uniformity", ("uniformity",), (-1.0, 0.0)),
-    Curve("probe — kNN ···", ("linear_probe", "knn"), (0.0, 1.02)),
+    Curve("accuracy: probe — kNN ···", ("linear_probe", "knn"), (0.0, 1.02)),
 )
 MOST_POINTS_OF_CURVE = 240
 FIRST_STEPS = 60
@@ -163,8 +163,9 @@ class CurvePicture:
             here = go.Scatter(line={"width": 1.2, "dash": "dash"}, hoverinfo="skip", **line)
             figure.add_trace(here, panel // 2 + 1, panel % 2 + 1)
             figure.add_annotation(_title(panel, panels[panel].title))
-        figure.update_layout(height=300, autosize=True)
+        figure.update_layout(height=314, autosize=True)
         figure.update_xaxes(fixedrange=True, nticks=5).update_yaxes(fixedrange=True, nticks=4)
+        figure.update_xaxes(title={"text": "steps", "standoff": 3, "font": {"size": 11}}, row=2)
         self.widget: Any = figure
         self.restart()
         self.dress(dark=False)
@@ -189,7 +190,7 @@ class CurvePicture:
         """The colours of a theme."""
         colours = DARK if dark else LIGHT
         with self.widget.batch_update():
-            figures.dress(self.widget, dark=dark, margin={"l": 40, "r": 10, "t": 22, "b": 22})
+            figures.dress(self.widget, dark=dark, margin={"l": 40, "r": 10, "t": 22, "b": 36})
             for (_, _, side), trace in zip(self._traces, self.widget.data, strict=False):
                 trace.line.color = colours[("rows", "cols")[side]]
             for trace in self.widget.data[len(self._traces) :]:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from gca_playground.alignment import LOSSES, Alignment, place
 from gca_playground.learning.session import TrainingSession
-from gca_playground.views.labs import robust, words
+from gca_playground.views.labs import parameters, words
 from gca_playground.views.labs.training_run import Run, Shot
 from gca_playground.views.labs.training_state import Side, State
 
@@ -57,7 +57,7 @@ def formula(side: Side, loss: float) -> str:
     plan = words.plan_formula(alignment)
     if is_plain(alignment):
         return f"KL({target} ∥ P),&ensp;P = {plan} {value}"
-    return f"{typeset(LOSSES[side.loss].formula)}{robust.numbers(alignment)},&ensp;P = {plan} {value}"
+    return f"{typeset(LOSSES[side.loss].formula)}{parameters.numbers(alignment)},&ensp;P = {plan} {value}"
 
 
 SIGNS = (

@@ -23,13 +23,15 @@ function render({ model, el }) {
   function paintNames() {
     const [first, last] = model.get("ends");
     label.textContent = model.get("label");
-    low.textContent = first;
-    high.textContent = last;
+    const [idle, told] = [model.get("idle"), model.get("description")];
+    low.textContent = idle || first;
+    high.textContent = idle ? "" : last;
+    el.classList.toggle("gca-slider-idle", Boolean(idle));
     text.style.minWidth = `${Math.max(...model.get("texts").map((each) => each.length))}ch`;
     range.disabled = model.get("disabled");
     range.setAttribute("aria-label", model.get("label"));
-    setAttribute(range, "aria-description", model.get("description"));
-    setAttribute(el, "title", model.get("description"));
+    setAttribute(range, "aria-description", [idle, told].filter(Boolean).join("; "));
+    setAttribute(el, "title", told);
     el.dataset.colour = model.get("colour");
   }
 
@@ -53,7 +55,7 @@ function render({ model, el }) {
   range.addEventListener("keydown", page, { signal });
   label.addEventListener("click", () => range.focus(), { signal });
   listen(model, ["texts", "index"], paint, signal);
-  listen(model, ["texts", "label", "ends", "description", "disabled", "colour"], paintNames, signal);
+  listen(model, ["texts", "label", "ends", "description", "disabled", "idle", "colour"], paintNames, signal);
   paintNames();
   paint();
   return () => stop.abort();

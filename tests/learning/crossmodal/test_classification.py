@@ -126,10 +126,50 @@ def test_one_wrong_label_among_parted_ones_makes_a_minimum() -> None:
     assert tuned.loss < min(more, less)
 
 
-def test_classes_that_no_example_shows_may_still_exist() -> None:
-    tuned = cm.fine_tune(Z, LABELS, classes=5)
-    assert tuned.vectors.shape == (5, 2)
-    assert tuned.probabilities(Z)[:, 3:].max() < 1e-3
+@pytest.mark.parametrize("scale", [1e-4, 0.01, 100.0, 1e4])
+@pytest.mark.parametrize("penalty", [1.0, 0.01])
+def test_the_units_of_the_embeddings_are_a_scale_of_the_vectors(scale: float, penalty: float) -> None:
+    z = Z.double()
+    one, other = cm.fine_tune(z, LABELS, penalty=penalty), cm.fine_tune(scale * z, LABELS, penalty=penalty * scale**2)
+    assert one.converged and other.converged
+    torch.testing.assert_close(scale * other.vectors, one.vectors, atol=1e-5, rtol=0)
+    torch.testing.assert_close(other.log_prior, one.log_prior, atol=1e-5, rtol=0)
+    assert other.loss == pytest.approx(one.loss, abs=1e-7)
+
+
+def test_the_origin_of_the_embeddings_goes_into_the_log_priors() -> None:
+    here, there = cm.fine_tune(Z.double(), LABELS), cm.fine_tune(Z.double() + 100, LABELS)
+    torch.testing.assert_close(there.vectors, here.vectors, atol=1e-5, rtol=0)
+    torch.testing.assert_close(there.probabilities(Z.double() + 100), here.probabilities(Z), atol=1e-5, rtol=0)
+    same = cm.fine_tune(torch.full((90, 2), 0.1), LABELS)  # one point, where rounding is all that tells rows apart
+    assert same.converged and not same.vectors.any()
+    torch.testing.assert_close(same.log_prior, cm.class_log_prior(LABELS, 3), atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("scale", [0.01, 1.0, 100.0])
+def test_without_a_penalty_the_words_do_not_depend_on_units(scale: float) -> None:
+    tuned = fitted(scale * Z.double(), LABELS, parted=is_parted(Z, LABELS))
+    assert tuned.loss == pytest.approx(cm.fine_tune(Z, LABELS, penalty=1e-6).loss, abs=1e-5)
+
+
+@pytest.mark.parametrize("penalty", [0.0, 1.0])
+def test_a_class_without_an_example_stays_as_it_was(penalty: float) -> None:
+    wide, start = LABELS * 2, torch.arange(12.0).view(6, 2) / 10
+    tuned = cm.fine_tune(Z, wide, classes=6, start=start, penalty=penalty)
+    few = cm.fine_tune(Z, LABELS, start=start[::2][:3], penalty=penalty)
+    torch.testing.assert_close(tuned.vectors[[1, 3, 5]], start[[1, 3, 5]].double(), atol=0, rtol=0)
+    assert tuned.log_prior[[1, 3, 5]].tolist() == [-math.inf] * 3
+    torch.testing.assert_close(tuned.vectors[[0, 2, 4]], few.vectors, atol=0, rtol=0)
+    assert (tuned.loss, tuned.converged) == (few.loss, few.converged)
+    assert not tuned.probabilities(Z)[:, 1::2].any()
+
+
+def test_a_single_class_is_known_for_certain() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        tuned = cm.fine_tune(Z, torch.ones(90, dtype=int), classes=3, penalty=0)
+    assert (tuned.loss, tuned.converged) == (0, True)
+    assert tuned.probabilities(Z)[:, 1].eq(1).all()
 
 
 def test_bad_examples_are_refused() -> None:

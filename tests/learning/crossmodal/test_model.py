@@ -221,7 +221,7 @@ def test_it_says_what_it_is() -> None:
 
 
 def test_bad_input_is_refused() -> None:
-    with pytest.raises(ValueError, match="view1 and view2 must have as many rows, got 200 and 199"):
+    with pytest.raises(ValueError, match="u and v are paired by row: they must have as many rows, got 200 and 199"):
         cm.fit(U, V[1:])
     with pytest.raises(TypeError, match="encoders must be a name, or a pair of names or modules"):
         fitted(encoders=nn.Identity())
@@ -247,3 +247,17 @@ def test_bad_input_is_refused() -> None:
         fitted(batch=201)
     with pytest.raises(ValueError, match="view1 must be finite"):
         cm.fit(np.full((4, 2), np.nan), np.zeros((4, 2)))
+
+
+def test_words_name_the_side_at_fault() -> None:
+    u, v = torch.randn(20, 3, generator=DRAW), torch.randn(20, 2, generator=DRAW)
+    hole = torch.full((1, 2), torch.nan)
+    with pytest.raises(ValueError, match="v must be finite, got 2 NaN or infinite numbers"):
+        cm.fit(u, torch.cat([v[1:], hole]))
+    with pytest.raises(ValueError, match=r"u must have shape \(n, d\) .* got \(20, 1, 3, 1\): images go in as rows"):
+        cm.fit(u[:, None, :, None], v)
+    model = cm.fit(u, v, steps=0)
+    with pytest.raises(ValueError, match="v must be finite, got 2 NaN or infinite numbers"):
+        model.score(u, hole)
+    with pytest.raises(ValueError, match="x must be finite, got 2 NaN"):
+        model.session.embed(hole, view=2)

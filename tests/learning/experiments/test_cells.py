@@ -1,8 +1,10 @@
 import builtins
+import math
 import re
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 import gca_playground as gca
@@ -118,6 +120,13 @@ def test_a_summary_gives_mean_deviation_and_count() -> None:
     ]
     one = summary(run("lengths", Counted(), CELLS[:1], progress=False), ("loss",), ("length",))
     assert one["length_sd"].isna().all()
+
+
+def test_a_summary_hides_no_seed_that_failed() -> None:
+    table = pd.DataFrame({"loss": ["a", "a", "b", "b"], "length": [1.0, math.nan, 1.0, 3.0]})
+    failed, fine = summary(table, ("loss",), ("length",)).to_dict("records")
+    assert math.isnan(failed["length"]) and math.isnan(failed["length_sd"]) and failed["seeds"] == 2
+    assert (fine["length"], fine["length_sd"]) == (2.0, math.sqrt(2))
 
 
 def test_the_bar_counts_cells(capsys: pytest.CaptureFixture[str]) -> None:

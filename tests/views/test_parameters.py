@@ -1,4 +1,4 @@
-"""The sliders of robust InfoNCE in the labs: where they stand, what they do, and that a lab keeps them."""
+"""The sliders of the divergences' parameters in the labs: where they stand, what they do, and that a lab keeps them."""
 
 from __future__ import annotations
 
@@ -19,14 +19,17 @@ import gca_playground as gca
 from gca_playground.views.labs.coupling import CouplingLab
 from gca_playground.views.labs.knobs import LOSSES_HERE
 from gca_playground.views.labs.link import app
-from gca_playground.views.labs.robust import PARAMETERS
+from gca_playground.views.labs.parameters import PARAMETERS
 from gca_playground.views.labs.target import TargetLab
 from gca_playground.views.labs.training import TrainingLab
 from gca_playground.views.labs.training_state import PLAIN_LOSSES
 from tests.views.hands import message, plain, turn
 
 DATA = {"data": {"name": "moons", "options": {"n": 48}}, "batch": 24}
-ELSEWHERE = {"rince_weight": 0.5, "q": 0.9, "lam": 0.2}
+ROBUST = {"rince_weight", "q", "lam"}
+ELSEWHERE = {"rince_weight": 0.5, "q": 0.9, "lam": 0.2, "alpha": -0.5, "uniformity_weight": 0.5}
+OF = {"rince_weight": "gca-uot", "q": "rince", "lam": "rince", "alpha": "tempered", "uniformity_weight": "iot-uni"}
+LEAST = {"rince_weight": 0.0, "q": 0.0, "lam": 0.0, "alpha": -1.0, "uniformity_weight": 0.0}
 MIXED = {"rows": 0.2, "divergence": [{"name": "kl", "weight": 1.0}, {"name": "rince", "weight": 0.5, "kernel": "cost"}]}
 
 
@@ -111,6 +114,8 @@ def test_the_table_is_no_empty_promise() -> None:
     shown = {loss: those_that_matter(gca.losses()[loss].alignment) for loss in PLAIN_LOSSES}
     assert shown["rince"] == shown["gca-rince"] == {"q", "lam"}
     assert shown["gca-uot"] == {"rince_weight"} and shown["infonce"] == set()
+    assert shown["tempered"] == {"alpha"} and shown["iot-uni"] == {"uniformity_weight"}
+    assert set().union(*shown.values(), {"q", "lam"}) == set(PARAMETERS)
 
 
 @pytest.mark.parametrize("lab_of", ["training", "coupling"])
@@ -118,7 +123,7 @@ def test_a_mixture_has_them_once_robust_infonce_counts(lab_of: str, request: pyt
     lab, side = request.getfixturevalue(lab_of), {"training": "left ", "coupling": ""}[lab_of]
     turn(lab, f"{side}loss", "gca-uot")
     turn(lab, f"{side}rince_weight", 0.5)
-    assert message(lab) == "" and on_the_page(lab, side) == set(PARAMETERS)
+    assert message(lab) == "" and on_the_page(lab, side) == ROBUST
     turn(lab, f"{side}rince_weight", 0.0)
     assert on_the_page(lab, side) == {"rince_weight"}
 
@@ -128,7 +133,7 @@ def test_another_target_than_pairs_has_no_robust_part(coupling: CouplingLab) -> 
     turn(coupling, "target", "classes")
     assert message(coupling) == "" and on_the_page(coupling) == set()
     lab = TargetLab(state={"batch": 24})
-    assert not {name for name in lab.knobs if name.removeprefix("left ") in PARAMETERS}
+    assert {name for name in PARAMETERS if f"left {name}" in lab.knobs} == {"uniformity_weight"}
     with pytest.raises(ValueError, match="rince is defined for pairs only"):
         lab.state = {"sides": [{"loss": "gca-uot", "alignment": lab.state["sides"][0]["alignment"] | MIXED}]}
     lab.close()
@@ -139,8 +144,11 @@ def test_each_says_its_unit_and_keeps_to_its_range(training: TrainingLab) -> Non
         control = training.knobs[f"left {name}"].control
         stops = [stop for stop, _ in control.stops]
         assert "a pure number" in control.description and stops == sorted(stops) and len(stops) > 10
+        record = gca.losses()[OF[name]].alignment
         for stop in (stops[0], stops[-1]):
-            gca.Alignment.from_dict(MIXED).change(**{name: stop})
+            record.change(**{name: stop})
+        with pytest.raises(ValueError, match="must be"):
+            record.change(**{name: LEAST[name] - 0.1})
     assert training.knobs["left q"].control.stops[-1][0] == training.knobs["left lam"].control.stops[-1][0] == 1.0
 
 
@@ -163,8 +171,72 @@ def test_a_slider_moves_loss_gradient_and_words(coupling: CouplingLab, name: str
     assert f"RINCE(P; q = <b>{knobs['q']:g}</b>, λ = <b>{knobs['lam']:g}</b>)" in coupling.formula.value
 
 
-@pytest.mark.parametrize("loss", ["rince", "gca-rince"])
-@pytest.mark.parametrize(("name", "value"), [("q", 0.9), ("lam", 0.2)])
+@pytest.mark.parametrize("alpha", [-1.0, -0.5, 0.0, 1.5])
+def test_the_order_of_the_tempered_loss(coupling: CouplingLab, alpha: float) -> None:
+    """By the formula, written out: ``mean of ((n P_ii)^-alpha - 1) / alpha``, and ``- log (n P_ii)`` at 0."""
+    turn(coupling, "loss", "tempered")
+    turn(coupling, "alpha", alpha)
+    assert message(coupling) == "" and on_the_page(coupling) == {"alpha"}
+    cost = coupling.scene.cost.clone().requires_grad_()
+    shares = 12 * (-cost / 0.1).softmax(1).diagonal()
+    loss = (-shares.log() if alpha == 0 else (shares**-alpha - 1) / alpha).mean()
+    (slope,) = torch.autograd.grad(loss, cost)
+    assert coupling.scene.loss == pytest.approx(loss.item(), rel=1e-9)
+    np.testing.assert_allclose(coupling.scene.gradient, -12 * slope.numpy(), rtol=1e-7, atol=1e-12)
+    assert f"tempered(P; α = <b>{alpha:g}</b>)" in coupling.formula.value
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.02, 1.0])
+def test_the_weight_of_uniformity(coupling: CouplingLab, weight: float) -> None:
+    """By the formula, written out: the loss of inverse OT and, weighted, ``KL(mean | P)`` of the negatives, a row."""
+    turn(coupling, "loss", "iot-uni")
+    turn(coupling, "steps", 50)
+    turn(coupling, "uniformity_weight", weight)
+    assert message(coupling) == "" and on_the_page(coupling) == {"uniformity_weight"}
+    plan = coupling.scene.matrix
+    negatives = plan[~np.eye(12, dtype=bool)]
+    penalty = (negatives.mean() * np.log(negatives.mean() / negatives)).sum() / 12
+    kl = -np.log(np.diagonal(plan)).mean()
+    assert penalty > 1e-3 and coupling.scene.loss == pytest.approx(kl + weight * penalty, rel=1e-7)
+
+
+def test_uniformity_asks_for_negatives(coupling: CouplingLab) -> None:
+    turn(coupling, "loss", "iot-uni")
+    shown = {}
+    for target in ("pairs", "smoothed", "classes"):
+        turn(coupling, "target", target)
+        before = coupling.scene.loss
+        coupling.change(uniformity_weight=0.5)
+        shown[target] = on_the_page(coupling)
+        assert (coupling.scene.loss != before) == bool(shown[target])
+        coupling.change(uniformity_weight=0.02)
+    assert shown == {"pairs": {"uniformity_weight"}, "smoothed": set(), "classes": {"uniformity_weight"}}
+
+
+def test_a_table_without_zeros_leaves_no_negatives() -> None:
+    lab = TargetLab("moons", state={"batch": 24})
+    turn(lab, "left loss", "iot-uni")
+    assert message(lab) == "" and on_the_page(lab, "left ") == {"uniformity_weight"}
+    turn(lab, "smoothing", 0.1)
+    assert on_the_page(lab, "left ") == set()
+    turn(lab, "smoothing", 0.0)
+    assert on_the_page(lab, "left ") == {"uniformity_weight"}
+    turn(lab, "alpha", 0.1)  # the share of the other class
+    assert message(lab) == "" and on_the_page(lab, "left ") == set()
+    lab.close()
+
+
+@pytest.mark.parametrize(
+    ("loss", "name", "value"),
+    [
+        ("rince", "q", 0.9),
+        ("rince", "lam", 0.2),
+        ("gca-rince", "q", 0.9),
+        ("gca-rince", "lam", 0.2),
+        ("tempered", "alpha", -0.5),
+        ("iot-uni", "uniformity_weight", 1.0),
+    ],
+)
 def test_it_is_live(training: TrainingLab, loss: str, name: str, value: float) -> None:
     turn(training, "left loss", loss)
     training.reset()
@@ -174,7 +246,7 @@ def test_it_is_live(training: TrainingLab, loss: str, name: str, value: float) -
     assert message(training) == "" and training.run.steps == 2
     training.step(2)
     here = training.run.sessions[0]
-    assert here.loss.alignment.divergence.knobs() == {"q": 0.5, "lam": 0.01, "kernel": "score", name: value}
+    assert here.loss.alignment.divergence.knobs() == gca.losses()[loss].alignment.divergence.knobs() | {name: value}
     fresh = opened({"loss": loss})
     fresh.step(4)
     found, other = here.history.losses, fresh.run.sessions[0].history.losses
@@ -203,6 +275,11 @@ def test_the_formula_holds_the_numbers(training: TrainingLab) -> None:
     assert ", q = 0.5, λ = 0.2, P = " in said(training)
     turn(training, "left loss", "infonce")
     assert "λ" not in said(training)
+    turn(training, "left loss", "tempered")
+    turn(training, "left alpha", -0.5)
+    assert ", α = -0.5, P = " in said(training)
+    turn(training, "left loss", "iot-uni")
+    assert ", wuniformity = 0.02, P = " in said(training)
 
 
 def test_each_of_two_sides_has_its_own() -> None:
@@ -244,11 +321,13 @@ def test_state_snapshot_reset_and_presets(training: TrainingLab) -> None:
 
 def test_a_link_carries_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SERVER_SOFTWARE", "voila/0.5")
-    lab = opened({"loss": "gca-rince"})
+    lab = opened({"loss": "gca-rince"}, {"loss": "tempered"})
     turn(lab, "left q", 0.8)
     turn(lab, "left lam", 0.2)
+    turn(lab, "right alpha", -0.5)
     again = app(lab.copy_link.text).lab
     assert again.state == lab.state and again.knobs["left lam"].control.value == 0.2
+    assert again.knobs["right alpha"].control.value == -0.5
     for one in (lab, again):
         one.close()
 
@@ -265,20 +344,28 @@ def test_the_code_of_a_training_has_them(training: TrainingLab) -> None:
     assert "'q': 0.8, 'lam': 0.2" in training.copy_code.text
 
 
-def test_the_state_and_the_code_of_a_coupling_have_them(coupling: CouplingLab) -> None:
-    turn(coupling, "q", 0.8)
-    turn(coupling, "lam", 0.2)
+@pytest.mark.parametrize(
+    ("loss", "turned"),
+    [("rince", {"q": 0.8, "lam": 0.2}), ("tempered", {"alpha": -0.5}), ("iot-uni", {"uniformity_weight": 0.5})],
+)
+def test_the_state_and_the_code_of_a_coupling_have_them(
+    coupling: CouplingLab, loss: str, turned: dict[str, float]
+) -> None:
+    turn(coupling, "loss", loss)
+    for name, value in turned.items():
+        turn(coupling, name, value)
     again = CouplingLab.from_state(json.loads(coupling.copy_state.text))
-    assert again.state == coupling.state and again.scene.loss == coupling.scene.loss
-    assert [again.knobs[name].control.value for name in ("q", "lam")] == [0.8, 0.2]
+    assert again.state == coupling.state and again.scene.loss == pytest.approx(coupling.scene.loss, abs=1e-9)
+    assert {name: again.knobs[name].control.value for name in turned} == turned
     again.close()
     told = io.StringIO()
     with redirect_stdout(told):
         exec(re.sub(r"\.show\(\)$", "", coupling.code(), flags=re.MULTILINE), {})
     assert float(told.getvalue().split()[1]) == pytest.approx(coupling.scene.loss, abs=1e-5)
     coupling.buttons["reset"].click()
-    turn(coupling, "loss", "rince")
-    assert [coupling.knobs[name].control.value for name in ("q", "lam")] == [0.5, 0.01]
+    turn(coupling, "loss", loss)
+    first = gca.losses()[loss].alignment.divergence.knobs()
+    assert {name: coupling.knobs[name].control.value for name in turned} == {name: first[name] for name in turned}
 
 
 # what is refused
