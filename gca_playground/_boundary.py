@@ -9,8 +9,8 @@ import difflib
 import math
 import numbers
 from collections.abc import Iterable
+from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -69,17 +69,16 @@ def _tensor_from(value: object, *, name: str) -> Tensor:
     if isinstance(value, str | bytes | dict | set) or value is None:
         raise TypeError(f"{name} must be a tensor or an array of numbers, got {type(value).__name__} {value!r:.60}")
     try:
-        return torch.as_tensor(_plain(value) if hasattr(value, "__array__") else value)
+        return torch.as_tensor(_plain(value.__array__()) if hasattr(value, "__array__") else value)
     except (TypeError, ValueError, RuntimeError) as error:
         kind = type(value).__name__
         raise TypeError(f"{name} must be a tensor or an array of numbers, got {kind}: {error}") from error
 
 
-def _plain(value: object) -> np.ndarray:
-    """A table or an array of another library, of any strides and byte order, as an array that torch can take."""
-    array = np.asarray(value)
+def _plain(array: Any) -> Any:
+    """A numpy array of any strides, width and byte order, such as tables give, as one that torch can take."""
     wide = array.dtype.kind == "f" and array.dtype.itemsize > 8
-    array = array.astype(np.float64 if wide else array.dtype.newbyteorder("="), copy=False)
+    array = array.astype("float64" if wide else array.dtype.newbyteorder("="), copy=False)
     # torch knows no strides below 0, and warns of memory that it may not write to
     return array if array.flags.writeable and min(array.strides, default=0) >= 0 else array.copy()
 

@@ -101,7 +101,7 @@ class Objective:
         if target.name == "domains" and data.domains is None:
             raise ValueError("the target 'domains' needs data with domains, such as datasets.load('domains')")
         if target.name != "domains" and len(data.labels.unique()) < 2:
-            raise ValueError(f"the target {target.name!r} needs labels of two classes or more, all of {data!r} have one")
+            raise ValueError(f"the target {target.name!r} needs labels of two classes or more, got {data!r}")
 
     def clone(self) -> Objective:
         """A copy that learns on its own."""

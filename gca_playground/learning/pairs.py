@@ -15,6 +15,8 @@ from gca_playground.alignment.labels import as_labels
 from gca_playground.learning.laws import finite, generator, real
 
 Augment = Callable[[Tensor, Generator], Tensor]
+HINTS = {1: ": one column is x[:, None], labels go in one-hot", 4: ": images go in as rows, x.reshape(n, -1)"}
+"""What may be meant by an array of so many dimensions."""
 
 
 class Source(NamedTuple):
@@ -128,8 +130,8 @@ def from_arrays(
     Given:
         view1, view2: (n, d) and (n, e), finite numbers of torch or numpy, kept as float32 copies.
         labels, domains: whole numbers or words (n,); words are numbered as they come. No labels: one class.
-        augment: ``augment(points, generator)`` returns new points of the same shape; applied to both sides. What it draws from
-            the generator, a CPU ``torch.Generator``, comes back with the seed; from elsewhere it does not.
+        augment: ``augment(points, generator)`` returns new points of the same shape; applied to both sides. What
+            it draws from the generator, a CPU ``torch.Generator``, comes back with the seed; other chance does not.
             None: the views are the arrays as given, each time, and ``view2`` is required.
         name: what the record calls itself. seed: of the first draw.
 
@@ -175,8 +177,8 @@ def as_view(value: object, *, name: str) -> Float32[Tensor, "n d"]:
     """
     points = as_float_tensor(value, name=name).detach().cpu()
     if points.ndim != 2 or 0 in points.shape:
-        hint = {1: ": one column is x[:, None], labels go in one-hot", 4: ": images go in as rows, x.reshape(n, -1)"}.get(points.ndim, "")
-        raise ValueError(f"{name} must have shape (n, d) with n, d >= 1, got {tuple(points.shape)}{hint}")
+        told = HINTS.get(points.ndim, "")
+        raise ValueError(f"{name} must have shape (n, d) with n, d >= 1, got {tuple(points.shape)}{told}")
     return finite(points.to(torch.float32, copy=True), name=name)
 
 

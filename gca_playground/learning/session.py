@@ -37,9 +37,10 @@ class TrainingSession:
         data: a data set's name, or ``Pairs`` from ``datasets.load`` or ``datasets.from_arrays``.
         loss: a name with its ``knobs``; an ``Alignment``; a module or function (z, w) -> scalar.
         encoder: "mlp", "linear", "cnn", a torch module of which a copy is trained, each part in the mode it is in (a
-            frozen part in ``eval()`` stays there), or a pair of them for two views of different kinds. dim: of the embedding (None: 2, or the module's). sphere: embeddings of length 1, on the
-            circle at dim 2 and the sphere at 3; False: anywhere. head: the width of a small network between the
-            embedding and the loss, thrown away afterwards; None: the loss sees the embedding.
+            frozen part in ``eval()`` stays there), or a pair of them for two views of different kinds.
+        dim: of the embedding (None: 2, or the module's). sphere: embeddings of length 1, on the circle at dim 2 and
+            the sphere at 3; False: anywhere. head: the width of a small network between the embedding and the loss,
+            thrown away afterwards; None: the loss sees the embedding.
         lr, batch, decay: see ``Pace``; batch None: 128, or all points where there are fewer.
         seed: decides weights, order of the data and views, each from a stream of its own: two losses share all three;
             and what a given module draws at a step, in dropout say.

@@ -14,7 +14,7 @@ SIDE = 320
 """Pixels that the longer side of the points has on a narrow page: there names are largest beside them."""
 LETTER, LINE, POINT = 4.5, 7.0, 5.5
 """Half a letter's width, half a line's height, and a point's radius with some air, in pixels."""
-PLACES = 40
+PLACES = 32
 """Places that are tried along each side."""
 ON_A_POINT, BESIDE_ANOTHER, ON_A_NAME = 2.0, 0.3, 4.0
 """What a place costs that covers a point, is nearest to another class, or covers a name, in sides."""
@@ -55,21 +55,28 @@ def class_names(
 def free_places(points: np.ndarray, codes: np.ndarray, names: Sequence[str]) -> np.ndarray:
     """Where each name's middle stands (k, 2). Given: points (N, 2), the class of each, -1 for none, and the names."""
     low, high = points.min(0), points.max(0)
-    side = max(*(high - low), 1e-6)
+    side = max(float((high - low).max()), 1e-6)
     tried = _grid(low - 0.02 * side, high + 0.02 * side)
-    apart = np.abs(tried[:, None] - points)
-    own = codes[np.where(codes < 0, np.inf, np.hypot(*apart.transpose(2, 0, 1))).argmin(1)]
-    sizes = np.array([[LETTER * len(name), LINE] for name in names]) * side / SIDE
-    found = np.zeros((len(names), 2))
-    for k, size in enumerate(sizes):
-        middle = np.median(points[codes == k], axis=0)
-        cost = np.hypot(*(tried - middle).T) + np.hypot(*apart[:, codes == k].transpose(2, 0, 1)).min(1)
-        covers = 1 - (apart / (size + POINT * side / SIDE)).max(2).min(1)
-        cost += side * (ON_A_POINT * np.maximum(covers, 0) + BESIDE_ANOTHER * (own != k))
-        for other, taken in zip(sizes[:k], found[:k], strict=True):
-            cost += side * ON_A_NAME * (np.abs(tried - taken) < size + other).all(1)
-        found[k] = tried[cost.argmin()]
-    return found
+    across, up = (np.abs(tried[:, None, k] - points[:, k]) for k in (0, 1))
+    far = np.hypot(across, up)
+    own = codes[np.where(codes < 0, np.inf, far).argmin(1)]
+    sizes = [np.array([LETTER * len(name), LINE]) * side / SIDE for name in names]
+    covered = {len(name): _covered(across, up, size, side) for name, size in zip(names, sizes, strict=True)}
+    found: list[np.ndarray] = []
+    for k, name in enumerate(names):
+        cost = np.hypot(*(tried - np.median(points[codes == k], axis=0)).T) + far[:, codes == k].min(1)
+        cost += side * (ON_A_POINT * covered[len(name)] + BESIDE_ANOTHER * (own != k))
+        for size, taken in zip(sizes, found, strict=False):
+            cost += side * ON_A_NAME * (np.abs(tried - taken) < sizes[k] + size).all(1)
+        found.append(tried[cost.argmin()])
+    return np.stack(found)
+
+
+def _covered(across: np.ndarray, up: np.ndarray, size: np.ndarray, side: float) -> np.ndarray:
+    """How much of a name of this half size the nearest point takes, from 0 to 1, at each place."""
+    wide, tall = size + POINT * side / SIDE
+    covered: np.ndarray = np.maximum(0, 1 - np.maximum(across / wide, up / tall).min(1))
+    return covered
 
 
 def _grid(low: np.ndarray, high: np.ndarray) -> np.ndarray:

@@ -126,6 +126,24 @@ def test_a_disabled_slider_stays(widgets: Any) -> None:
     assert range_.is_enabled()
 
 
+def test_an_idle_slider_says_why_and_moves_all_the_same(widgets: Any) -> None:
+    """Dimmed but for its words, at the same height as before; its ends come back."""
+    slider = rho_slider(description="how firmly the rows sum to their mass")
+    range_ = widgets.add(slider, "rho").locator("input")
+    head, ends = (widgets.page.locator(f".gca-slider-{part}") for part in ("head", "ends"))
+    before, first = widgets.page.locator(".gca-slider").bounding_box(), ends.inner_text()
+    why = "no effect before half-step 1"
+    widgets.receive("rho", idle=why)
+    opacity = "(element) => getComputedStyle(element).opacity"
+    assert [part.evaluate(opacity) for part in (head, range_, ends)] == ["0.5", "0.5", "1"]
+    assert ends.inner_text() == why and range_.get_attribute("aria-description").startswith(f"{why}; how firmly")
+    assert widgets.page.locator(".gca-slider").bounding_box() == before
+    range_.press("ArrowRight")
+    assert widgets.sent("rho")[-1]["index"] == slider.index + 1
+    widgets.receive("rho", idle="")
+    assert head.evaluate(opacity) == "1" and ends.inner_text() == first
+
+
 def test_nothing_moves_when_the_text_changes_its_width(widgets: Any) -> None:
     widgets.add(rho_slider(), "rho")
     before = widgets.page.locator(".gca-slider-text").bounding_box()

@@ -267,5 +267,5 @@ def test_words_say_how_to_mend_a_shape() -> None:
         from_arrays(np.ones((5, 1, 8, 8)), np.ones((5, 2)))
     with pytest.raises(ValueError, match=r"view2 must have shape .* got \(5,\): one column is x\[:, None\]"):
         from_arrays(np.ones((5, 2)), np.ones(5))
-    with pytest.raises(TypeError, match="got ndarray; gca.datasets.from_arrays makes Pairs of arrays"):
+    with pytest.raises(TypeError, match=r"got ndarray; gca\.datasets\.from_arrays makes Pairs of arrays"):
         as_pairs(np.ones((5, 2)))

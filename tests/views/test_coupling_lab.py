@@ -864,6 +864,7 @@ def test_only_what_changed_is_sent(new_lab: CouplingLab) -> None:
     }
     parts = (
         new_lab.knobs["steps"].control,
+        new_lab.knobs["cols"].control,  # which has an effect from now on
         new_lab.formula,
         new_lab.pill,
         new_lab.numbers,

@@ -542,6 +542,12 @@ def test_the_csv_holds_what_was_measured(lab: TrainingLab) -> None:
     assert {kind for _, kind, _ in lab.export.choices} == {"png", "svg", "matrix-png", "csv"}
 
 
+def test_the_curves_say_what_they_are_against(lab: TrainingLab) -> None:
+    layout = lab.curves.widget.layout
+    assert [layout[f"xaxis{k}"].title.text for k in ("", "2", "3", "4")] == [None, None, "steps", "steps"]
+    assert layout.margin.b > 30  # room for the word below the numbers
+
+
 def test_the_theme_dresses_every_picture(lab: TrainingLab) -> None:
     lab.theme.dark = True
     assert lab.curves.widget.data[0].line.color == DARK["rows"]

@@ -131,9 +131,7 @@ def _fitted(
     bias = (found.x[:K] - change @ mean).log_softmax(0)
     value = cross_entropy(base + _logits(x, found.x), kinds).item()
     converged = found.converged and not endless
-    return FineTuned(
-        first + epsilon * change, bias, epsilon, value if math.isfinite(value) else math.inf, converged
-    )
+    return FineTuned(first + epsilon * change, bias, epsilon, value if math.isfinite(value) else math.inf, converged)
 
 
 def _standard(z: Float[Tensor, "n d"]) -> tuple[Float[Tensor, "n d"], Float[Tensor, " d"], float]:

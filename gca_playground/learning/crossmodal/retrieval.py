@@ -82,7 +82,8 @@ def as_points(value: object, *, name: str, width: int | None = None) -> Float[Te
 def whole_numbers(value: object, *, name: str, count: int | None, below: int | None) -> Int64[Tensor, " k"]:
     """Indices in [0, below). Raises: ValueError that names the law and the shape."""
     numbers = np.asarray(value.cpu() if isinstance(value, Tensor) else value)
-    if numbers.ndim != 1 or (numbers.size and numbers.dtype.kind not in "iu") or (count is not None and len(numbers) != count):
+    whole = numbers.dtype.kind in "iu" or not numbers.size
+    if numbers.ndim != 1 or not whole or (count is not None and len(numbers) != count):
         shape = "(k,)" if count is None else f"({count},)"
         raise ValueError(f"{name} must be whole numbers of shape {shape}, got {numbers.dtype} of {numbers.shape}")
     if len(numbers) and (numbers.min() < 0 or (below is not None and numbers.max() >= below)):

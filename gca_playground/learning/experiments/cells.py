@@ -51,7 +51,8 @@ def run(
 def summary(table: pd.DataFrame, by: Sequence[str], values: Sequence[str]) -> pd.DataFrame:
     """Mean and standard deviation (over n - 1) of some columns for each combination of ``by``, and how many there are.
 
-    One NaN among the seeds makes NaN of both: a mean of fewer seeds would not say so. Columns: ``by``, then ``value`` and ``value_sd`` for each of the values, then ``seeds``.
+    One NaN among the seeds makes NaN of both: a mean of fewer seeds would not say so.
+    Columns: ``by``, then ``value`` and ``value_sd`` for each of the values, then ``seeds``.
     """
     rows = []
     for key, group in table.groupby(list(by), sort=False, dropna=False):

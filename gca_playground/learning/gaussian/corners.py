@@ -2,10 +2,11 @@
 
 With X = I + B + F and Y = I + D + G, the corners of the plan's precision in whitened coordinates, the fixed point is
 
-    X = Q_u + kappa_u A Y^-1 A',   Y = Q_v + kappa_v A' X^-1 A,   Q_u = I + (1 - kappa_u) B,   Q_v = I + (1 - kappa_v) D,
+    X = Q_u + kappa_u A Y^-1 A',   Q_u = I + (1 - kappa_u) B,
+    Y = Q_v + kappa_v A' X^-1 A,   Q_v = I + (1 - kappa_v) D,
 
-one equation ``Z = Q + L' Z^-1 L`` for Z = diag(X, Y). It has one positive definite solution where Q is positive definite
-(Ferrante and Levy 1996); doubling composes the map with itself (Lin and Xu 2006; the signs are derived here).
+one equation ``Z = Q + L' Z^-1 L`` for Z = diag(X, Y). It has one positive definite solution where Q > 0 (Ferrante and
+Levy 1996); doubling composes the map with itself (Lin and Xu 2006; the signs are derived here).
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ def corners(score: Score, kappa: tuple[float, float]) -> Tensor:
     Q = torch.block_diag(_own(score.B, kappa[0]), _own(score.D, kappa[1]))
     to_v, to_u = kappa[1] ** 0.5 * score.A, kappa[0] ** 0.5 * score.A.mT
     L = torch.cat([torch.cat([torch.zeros_like(score.B), to_v], 1), torch.cat([to_u, torch.zeros_like(score.D)], 1)])
-    return _FixedPoint.apply(Q, L)  # type: ignore[no-untyped-call, no-any-return]
+    return _FixedPoint.apply(Q, L)
 
 
 class _FixedPoint(torch.autograd.Function):

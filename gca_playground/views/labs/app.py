@@ -48,6 +48,10 @@ class App(widgets.VBox):
         self.chooser.observe(self._chosen, "chosen")
         close_earlier(self)
 
+    def __repr__(self) -> str:
+        """One line: the lab on show."""
+        return f"{type(self).__name__}({self.lab!r})" if self.children else f"{type(self).__name__}()"
+
     def choose(self, name: str) -> None:
         """Another lab. Raises: ValueError for a name that is not in the table."""
         if name not in self._labs:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from gca_playground.alignment.named import name_of
 from gca_playground.learning import datasets
 from gca_playground.learning.pairs import Pairs
 from gca_playground.views.labs import words
@@ -90,6 +91,12 @@ class CouplingLab(CouplingPage):
     def code(self) -> str:
         """A plain script that computes the same plan and draws it."""
         return script(self._state)
+
+    def _in_short(self) -> tuple[str, ...]:
+        alignment = self._state.alignment
+        loss, steps = name_of(alignment) or "a loss of your own", alignment.steps
+        after = "converged" if steps is None else f"steps={steps}"
+        return self._state.choice.name, loss, f"epsilon={alignment.epsilon:g}", *(() if alignment.total else (after,))
 
     @property
     def _now(self) -> State:

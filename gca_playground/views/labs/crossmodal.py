@@ -72,6 +72,12 @@ class CrossmodalLab(Lab):
         """A plain script that computes what is on show and draws it."""
         return words.script(self.scene.state)
 
+    def _in_short(self) -> tuple[str, ...]:
+        state = self.scene.state
+        if state.tab == "digits":
+            return state.tab, state.loss, f"weights=({state.weights[0]:g}, {state.weights[1]:g})", f"seed={state.seed}"
+        return state.tab, state.tilting, f"tracers={state.tracers}", f"seed={state.seed}"
+
     # What a user does -----------------------------------------------------------------------------------------------
 
     @property

@@ -35,7 +35,7 @@ class WeightPicture(Picture):
         title = {"text": "test images, by their class (dashed: all of the label alike)", "standoff": 3}
         figure.update_xaxes(title=title, showgrid=False)
         ticks = {"tickvals": [1e-4, 1e-3, 1e-2, 1e-1, 1], "ticktext": ["10⁻⁴", ".001", ".01", ".1", "1"]}
-        figure.update_yaxes(ticks, type="log", range=[np.log10(FLOOR), 0.05])
+        figure.update_yaxes(ticks, type="log", range=[np.log10(FLOOR), 0.05], title={"text": "weight", "standoff": 3})
         figure.update_xaxes(fixedrange=True).update_yaxes(fixedrange=True)
         super().__init__(figure, scene)
 
@@ -78,12 +78,14 @@ class RecallPicture(Picture):
 
     height = 240
     tints = ("rows", "cols", "muted")
+    margin: ClassVar[dict[str, int]] = {**figures.CURVE_MARGIN, "l": 52}
 
     def __init__(self, scene: flows.Scene) -> None:
         figure = go.Figure([moving_line(2.6), moving_line(2.6, "dash"), moving_line(1.2, "dot")])
         figure.update_xaxes(range=[0.5, flows.MOST_K + 0.5], tickvals=[1, 5, 10, 15, 20], fixedrange=True)
         figure.update_xaxes(title={"text": "k answers of 500", "standoff": 3})
-        figure.update_yaxes(range=[0, 1.02], tickvals=[0, 0.25, 0.5, 0.75, 1], fixedrange=True)
+        ticks = {"tickvals": [0, 0.25, 0.5, 0.75, 1], "title": {"text": "R@k: found", "standoff": 3}}
+        figure.update_yaxes(ticks, range=[0, 1.02], fixedrange=True)
         super().__init__(figure, scene)
 
     def lines(self, scene: flows.Scene) -> list[Segments]:

@@ -65,6 +65,12 @@ class GaussianLab(Lab):
         """A plain script that computes the same model and draws it."""
         return script(self.scene.state)
 
+    def _in_short(self) -> tuple[str, ...]:
+        state = self.scene.state
+        sigma, kappa = (", ".join(f"{value:g}" for value in numbers) for numbers in (state.sigma, state.kappa))
+        place = (f"kappa=({kappa})",) if state.loss == "square" else ()
+        return f"sigma=[{sigma}]", state.loss, *place, state.tilting, f"rank={state.rank}"
+
     # What is in the lab ---------------------------------------------------------------------------------------------
 
     def _build(self) -> None:

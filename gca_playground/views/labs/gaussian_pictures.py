@@ -72,7 +72,7 @@ class SidePicture(Picture):
 
     def __init__(self, scene: Scene) -> None:
         specs = [[{}, {}], [{"colspan": 2}, None]]
-        titles = ["law of u given v = 1", "law of v given u = 1", "slope of E[u|v], by batch size"]
+        titles = ["density of u given v = 1", "density of v given u = 1", "slope of E[u|v], by batch size"]
         figure = make_subplots(2, 2, specs=specs, subplot_titles=titles, vertical_spacing=0.19, horizontal_spacing=0.08)
         for col in (1, 2):
             for line in (moving_line(7, opacity=0.35), moving_line(2.6), moving_line(2, "dash")):

@@ -52,9 +52,17 @@ class Lab(widgets.VBox):
         with self.guard.lock:
             self._go(self._read(values))
 
+    def __repr__(self) -> str:
+        """One line that says which lab it is; where no widget can be shown it stands in its place."""
+        return f"{type(self).__name__}({', '.join(self._in_short() if self.children else ())})"
+
     def code(self) -> str:
         """A plain script that computes what is on show."""
         raise NotImplementedError
+
+    def _in_short(self) -> tuple[str, ...]:
+        """What tells the lab from another: data, loss, temperature."""
+        return ()
 
     @property
     def _now(self) -> Any:

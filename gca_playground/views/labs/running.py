@@ -70,6 +70,10 @@ class RunningLab(RunningPage):
         """A plain script that trains as the lab did until now."""
         return script(self._state, self.run.steps, moved=self.run.moved)
 
+    def _in_short(self) -> tuple[str, ...]:
+        losses = [f"{side.loss}, epsilon={side.alignment.epsilon:g}" for side in self._state.sides]
+        return self._state.data.name, " | ".join(losses), f"step {self.run.steps}"
+
     def close(self) -> None:
         """End the run, and take the lab off the page."""
         if self.loop is not None:
