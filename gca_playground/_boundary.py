@@ -50,16 +50,42 @@ def as_count(value: object, *, name: str, least: int) -> int:
     return int(value)  # type: ignore[call-overload]
 
 
-SYNONYMS = {"temperature": "epsilon", "tau": "epsilon", "reg": "epsilon", "lambda": "lam", "n_iter": "steps"}
-"""What others call our knobs."""
+SYNONYMS = {
+    "temperature": "epsilon",
+    "tau": "epsilon",
+    "reg": "epsilon",
+    "lambda": "lam",
+    "n_iter": "steps",
+    "u|v": "infonce with weight_rows=0, weight_cols=2",
+    "sinkhorn": "iot",
+    "gca-ince": "sinkhorn with half_steps, on a batch",
+    "gca-uot": "unbalanced with kappa = rho / (rho + epsilon), its plan brought to mass 1",
+    "unbalanced": "gca-uot with rho = kappa epsilon / (1 - kappa), its plan at its own mass",
+    "mmd-conditional": "conditional_mmd with bandwidth=1, where it is twice as large",
+    "conditional_mmd": "mmd-conditional with kernel='gaussian', where it is half as large",
+    "mmd-joint": "joint_mmd with bandwidth=1",
+    "joint_mmd": "mmd-joint with kernel='gaussian'",
+}
+"""What others, and other parts of this package, call a knob or a loss that is known here; what differs follows it."""
+
+CONDITIONAL = {
+    "infonce": (0.0, 2.0),
+    "v|u": (0.0, 2.0),
+    "u|v": (2.0, 0.0),
+    "clip": (1.0, 1.0),
+    "two-sided": (1.0, 1.0),
+    "conditional": (1.0, 1.0),
+}
+"""One loss, ``(w_u L(u|v) + w_v L(v|u)) / 2``, by the names of the literature, of two modalities and of the Gaussian
+theory, with its (w_u, w_v): rows are u, so the row softmax is v|u."""
 
 
 def near(name: object, known: Iterable[str], *, what: str) -> str:
     """The sentence for a name nobody knows: "unknown cost 'cosin': did you mean 'cosine'? ..."."""
     known = list(known)
-    other = SYNONYMS.get(str(name))
+    other, *difference = SYNONYMS.get(str(name), "").split(maxsplit=1) or [""]
     if other in known:
-        return f"unknown {what} {name!r}: it is called {other!r} here"
+        return f"unknown {what} {name!r}: it is called {' '.join([repr(other), *difference])} here"
     close = difflib.get_close_matches(str(name), known, n=1, cutoff=0.5)
     hint = f"did you mean {close[0]!r}? " if close else ""
     return f"unknown {what} {name!r}: {hint}known are {', '.join(map(repr, known))}"

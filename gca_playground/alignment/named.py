@@ -8,9 +8,10 @@ from __future__ import annotations
 import contextlib
 from dataclasses import dataclass
 
-from gca_playground._boundary import near
+from gca_playground._boundary import CONDITIONAL, near
 from gca_playground.alignment.divergence import KL, MMD, RINCE, FenchelYoung, Tempered, Uniformity
 from gca_playground.alignment.loss import Alignment
+from gca_playground.alignment.table import Losses
 from gca_playground.alignment.target import Domains
 from gca_playground.transport import EXACT, FREE
 
@@ -160,13 +161,18 @@ LOSSES: dict[str, NamedLoss] = {
 }
 """The table."""
 
-ALIASES = {"iot-total": "joint"}
+ALIASES = {"iot-total": "joint"} | {
+    name: row
+    for row in ("infonce", "clip")
+    for name, weights in CONDITIONAL.items()
+    if weights == CONDITIONAL[row] and name != row
+}
 """Other names of a row."""
 
 
-def losses() -> dict[str, NamedLoss]:
-    """All named losses: name -> row with description, formula, reference and knobs."""
-    return dict(LOSSES)
+def losses() -> Losses:
+    """All named losses: name -> row with description, formula, reference and knobs; a table in a notebook."""
+    return Losses(LOSSES)
 
 
 def name_of(alignment: Alignment) -> str | None:

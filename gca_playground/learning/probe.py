@@ -77,7 +77,7 @@ def measure(towers: Towers, objective: Objective, points: Probe) -> dict[str, fl
     ``loss``, ``row_error``, ``col_error``, ``entropy`` and ``mass`` (a row) of the fixed batch; ``alignment`` and
     ``uniformity`` of the directions of test views; ``effective_rank`` of test points; ``knn`` and ``linear_probe``:
     accuracy on test points from frozen embeddings of training points, ``domain_probe`` the same for domains. A number
-    that means nothing here (one class only, no plan) is NaN.
+    that means nothing here (one class or one domain only, no plan) is NaN.
     """
     with judging(towers):
         return _of_batch(towers, objective, points) | _of_views(towers, points) | _of_points(towers, points)
@@ -113,5 +113,7 @@ def _of_points(towers: Towers, points: Probe) -> dict[str, float]:
         "linear_probe": metrics.linear_probe(*sides) if known else math.nan,
     }
     if points.fit_domains is not None and points.test_domains is not None:
-        found["domain_probe"] = metrics.linear_probe(fit, points.fit_domains, test, points.test_domains)
+        judged = fit, points.fit_domains, test, points.test_domains
+        several = len(points.fit_domains.unique()) > 1
+        found["domain_probe"] = metrics.linear_probe(*judged) if several else math.nan
     return found

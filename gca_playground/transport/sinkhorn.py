@@ -86,7 +86,9 @@ class Iteration(NamedTuple):
 def iterations(problem: Problem, kernel: Kernel, f: Rows, g: Cols) -> Iterator[Iteration]:
     """Full iterations, for ever; soft sides also get the mass right at once.
 
-    The row error of an iteration comes free of charge: it is read off the log-sum-exp that the next one needs.
+    The row error of an iteration comes free of charge: it is read off the log-sum-exp that the next one needs. An
+    exact side's error is the move to come, so there the moves of the potentials add nothing; a soft side's is in the
+    units of the cost, and only its moves, over epsilon, are not.
     """
     rows, cols = problem.rows, problem.cols
     lse = kernel.rows(g)

@@ -22,7 +22,7 @@ CURVES = {
     "loss of a batch": ("losses",),
     "alignment": ("alignment",),
     "uniformity": ("uniformity",),
-    "probe — kNN ···": ("linear_probe", "knn"),
+    "accuracy: probe, kNN ···": ("linear_probe", "knn"),
 }
 
 

@@ -34,6 +34,11 @@ FITS = """() => {
     const lab = document.querySelector(".gca-lab");
     return lab.scrollWidth <= lab.clientWidth && document.documentElement.scrollWidth <= innerWidth;
 }"""
+WHOLE = """() => {
+    const output = document.querySelector(".jp-OutputArea-child:has(.gca-lab)");
+    const height = (element) => element.getBoundingClientRect().height;
+    return height(output) >= height(output.querySelector(".gca-app"));
+}"""
 TITLE = ".gca-lab .gca-title"
 
 
@@ -79,6 +84,14 @@ def test_a_phone_is_wide_enough(lab: Any) -> None:
         assert serious_findings(lab) == []
     finally:
         lab.set_viewport_size({"width": 1240, "height": 900})
+
+
+def test_a_phone_that_opens_a_lab_shows_all_of_it(browser: Any, app: App) -> None:
+    """Also its end: on a narrow page JupyterLab's output is the row of a table, which may keep its first height."""
+    page = browser.new_page(viewport={"width": 390, "height": 844})
+    open_lab(page, app.address(STATES["gaussian"]))
+    page.wait_for_function(WHOLE, timeout=1000 * PATIENCE)
+    page.close()
 
 
 def test_a_click_chooses_the_lab_and_its_address(browser: Any, app: App) -> None:

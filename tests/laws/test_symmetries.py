@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -33,6 +36,16 @@ def test_what_each_corner_is_blind_to():
     assert unlike(plan(x, total=True), plan(0, total=True))
     assert unlike(plan(3.0, rows=0.5, cols=0.5), plan(0, rows=0.5, cols=0.5))
     torch.testing.assert_close(plan(x, cols=0.5), plan(0, cols=0.5), rtol=1e-9, atol=1e-10)
+
+
+@pytest.mark.parametrize("units", [1e-3, 1e-6])
+@pytest.mark.parametrize(("rows", "cols"), [(0.5, 0.5), (0.5, math.inf), (0.05, 0.05)])
+def test_convergence_knows_no_units(rows, cols, units):
+    # A soft side's error is in the units of the cost: it alone would call anything converged where these are small.
+    cost = gca.cosine_cost(randn(12, 3, seed=1), randn(9, 3, seed=2))
+    plan = gca.solve(cost, epsilon=0.05, rows=rows, cols=cols)
+    small = gca.solve(units * cost, epsilon=units * 0.05, rows=units * rows, cols=units * cols)
+    torch.testing.assert_close(small.matrix, plan.matrix, rtol=1e-5, atol=0)
 
 
 @law

@@ -117,4 +117,4 @@ def _known(name: object) -> str:
     try:
         return row_name(name)
     except ValueError:
-        raise ValueError(near(name, (*LOSSES, *NAMED, *ALIASES), what="loss")) from None
+        raise ValueError(near(name, dict.fromkeys((*LOSSES, *NAMED, *ALIASES)), what="loss")) from None

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from gca_playground._boundary import as_count, near
 from gca_playground.learning.gaussian import batch as sampled
-from gca_playground.learning.gaussian.losses import PopulationLoss, as_positive, knobs_of, population_loss
+from gca_playground.learning.gaussian.losses import PopulationLoss, as_positive, in_our_words, knobs_of, population_loss
 from gca_playground.learning.gaussian.minimise import Descent, adam, lbfgs
 from gca_playground.learning.gaussian.model import KAPPAS, Model
 from gca_playground.learning.gaussian.theorems import as_rank
@@ -83,6 +83,7 @@ def fit(
 
     Raises: TypeError, ValueError that name the law and the value.
     """
+    loss, knobs = in_our_words(loss, knobs)
     drawn = batch is not None or samples is not None
     values = knobs_of(loss, knobs, batch=drawn)
     exact = population_loss(loss, truth, **{name: values[name] for name in knobs_of(loss, {}, batch=False)})
@@ -105,6 +106,7 @@ def batch_loss(loss: str, **knobs: Any) -> Callable[..., Tensor]:
     ``half_steps`` (None: converged) of "sinkhorn" and "unbalanced", ``negatives`` ("all" or "others": without
     the pairs) of "joint". Raises: ValueError for a loss that no batch can estimate, and for scores that are not square.
     """
+    loss, knobs = in_our_words(loss, knobs)
     values = knobs_of(loss, knobs, batch=True)
     if loss not in BATCH_LOSSES:
         raise ValueError(f"{loss!r} compares laws, which a batch of scores does not tell: fit its population loss")

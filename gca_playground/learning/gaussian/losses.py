@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from gca_playground._boundary import as_count, near
+from gca_playground._boundary import CONDITIONAL, as_count, near
 from gca_playground.learning.gaussian import population
 from gca_playground.transport.gaussian import Gaussian, Score
 from gca_playground.transport.gaussian.matrices import as_double, as_matrix, as_symmetric
@@ -45,6 +45,8 @@ LOSSES = {
     "tempered": Loss("alpha-divergence of the conditionals", population.tempered, ONE_SIDED | {"alpha": 1.0}),
 }
 """Every loss of the theory."""
+ALIASES = {"iot": "sinkhorn", "iot-total": "joint"}
+"""What ``gca.loss`` calls a row; its value there is larger by log N. ``CONDITIONAL`` has the names of "conditional"."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +98,22 @@ def population_loss(name: str, truth: Gaussian, **knobs: Any) -> PopulationLoss:
     >>> population_loss("joint", Gaussian(1.5, 1.0, 1.5))([[1 / 3]]).item()
     -0.18949...
     """
+    name, knobs = in_our_words(name, knobs)
     return PopulationLoss(truth, name, knobs_of(name, knobs, batch=False))
+
+
+def in_our_words(name: Any, knobs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """The row that a name means, also one of ``gca.loss`` or ``gca.crossmodal``, and its knobs with what that fixes.
+
+    Raises: TypeError for the weights of a loss that is called by its one side.
+    """
+    if not isinstance(name, str) or name in LOSSES:
+        return name, knobs
+    if name not in CONDITIONAL:
+        return ALIASES.get(name, name), knobs
+    if "|" in name and "weights" in knobs:
+        raise TypeError(f"weights is no knob of {name!r}, which looks one way: 'conditional' has them")
+    return "conditional", {"weights": CONDITIONAL[name]} | knobs
 
 
 def knobs_of(name: object, given: Mapping[str, Any], *, batch: bool) -> dict[str, Any]:
@@ -113,7 +130,7 @@ def knobs_of(name: object, given: Mapping[str, Any], *, batch: bool) -> dict[str
 def loss_named(name: object) -> Loss:
     """The row of that name. Raises: ValueError with near names."""
     if not isinstance(name, str) or name not in LOSSES:
-        raise ValueError(near(name, LOSSES, what="loss"))
+        raise ValueError(near(name, dict.fromkeys((*LOSSES, *ALIASES, *CONDITIONAL)), what="loss"))
     return LOSSES[name]
 
 

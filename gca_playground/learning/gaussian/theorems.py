@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from gca_playground._boundary import as_count
-from gca_playground.learning.gaussian.losses import knobs_of
+from gca_playground.learning.gaussian.losses import in_our_words, knobs_of
 from gca_playground.learning.gaussian.model import KAPPAS, Model
 from gca_playground.learning.gaussian.population import wasserstein
 from gca_playground.learning.gaussian.tilting import tilting_named
@@ -261,6 +261,7 @@ def closed_form(loss: str, truth: Gaussian, *, rank: int | None = None, tilting:
     tensor([[1.0000]], dtype=torch.float64)
     """
     tilting_named(tilting)
+    loss, knobs = in_our_words(loss, knobs)
     values = knobs_of(loss, knobs, batch=False)
     kappa = values.get("kappa", KAPPAS.get(loss, (0.0, 0.0)))
     loss, values = CORNERS.get(kappa, (loss, values)) if loss == "unbalanced" else (loss, values)

@@ -32,7 +32,7 @@ class WeightPicture(Picture):
         figure = go.Figure([moving_line(1.6), moving_line(1.6), moving_line(1.2, "dash")])
         centres = [float(np.flatnonzero(labels == k).mean()) for k in range(CLASSES)]
         figure.update_xaxes(range=[-4, IMAGES + 3], tickvals=centres, ticktext=[str(k) for k in range(CLASSES)])
-        title = {"text": "test images, by their class (dashed: all of the label alike)", "standoff": 3}
+        title = {"text": "test images by class (dashed: all alike)", "standoff": 3}
         figure.update_xaxes(title=title, showgrid=False)
         ticks = {"tickvals": [1e-4, 1e-3, 1e-2, 1e-1, 1], "ticktext": ["10⁻⁴", ".001", ".01", ".1", "1"]}
         figure.update_yaxes(ticks, type="log", range=[np.log10(FLOOR), 0.05], title={"text": "weight", "standoff": 3})

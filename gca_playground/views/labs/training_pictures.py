@@ -135,7 +135,7 @@ PANELS = (
     Curve("loss of a batch", ("losses",), (0.0, 0.5)),
     Curve("alignment", ("alignment",), (0.0, 0.1)),
     Curve("uniformity", ("uniformity",), (-1.0, 0.0)),
-    Curve("accuracy: probe — kNN ···", ("linear_probe", "knn"), (0.0, 1.02)),
+    Curve("accuracy: probe, kNN ···", ("linear_probe", "knn"), (0.0, 1.02)),
 )
 MOST_POINTS_OF_CURVE = 240
 FIRST_STEPS = 60

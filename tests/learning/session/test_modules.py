@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -128,3 +129,11 @@ def test_a_target_of_classes_needs_classes() -> None:
         session.change(target="classes", epsilon=0.5)
     assert session.loss.alignment.epsilon == 0.2
     small(gca.datasets.from_arrays(x, x + 0.1, labels=["a", "b"] * 20), loss="gca-ince", target="classes").step()
+
+
+def test_a_single_domain_says_nothing() -> None:
+    x = torch.randn(40, 2, generator=torch.Generator().manual_seed(0))
+    for domains, known in (([3] * 40, False), (["a", "b"] * 20, True)):
+        found = small(gca.datasets.from_arrays(x, x + 0.1, domains=domains)).measure()
+        assert math.isfinite(found["domain_probe"]) is known
+        assert math.isnan(found["linear_probe"]) and math.isnan(found["knn"])  # no labels: one class

@@ -100,3 +100,15 @@ def test_a_gpu_follows_the_same_course() -> None:
     here, there = small(measure_every=2), small(device="cuda", measure_every=2)
     assert taken(there) == pytest.approx(taken(here), abs=1e-3)
     assert there.embed(there.data.x).device.type == "cpu"
+
+
+def test_a_row_of_the_history_is_what_is_measured_after_so_many_steps() -> None:
+    session = small(measure_every=2)
+    session.step(5)
+    assert session.history["step"] == [0, 2, 4]
+    for row, steps in enumerate(session.history["step"]):
+        fresh = small()
+        for _ in range(int(steps)):
+            fresh.step()
+        assert {name: session.history[name][row] for name in fresh.measure()} == fresh.measure()
+    assert len(session.history.losses) == 5
