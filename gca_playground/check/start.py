@@ -55,6 +55,8 @@ def _looked_at(answer: Any) -> tuple[Plan, float | None, str]:
     run, state = getattr(answer, "run", None), getattr(answer, "state", answer)
     if run is None and not isinstance(state, dict):
         raise Wrong(f"pass the lab itself, or lab.state; a state is a dict, got {type(answer).__name__}")
+    if run is None and state.get("lab", "coupling") not in ("coupling", "training"):
+        raise Wrong(f"this is the {state['lab']} lab: a collapse shows in the training lab, or in the coupling lab")
     if run is None and "sides" not in state and state.get("lab") != "training":
         scene = make_scene(cloud_of((where := State.from_dict(state)).choice), where.alignment)
         return scene.plan, scene.loss, ""
@@ -62,7 +64,8 @@ def _looked_at(answer: Any) -> tuple[Plan, float | None, str]:
     plan = session.plan()
     if plan is None:
         raise Wrong("this loss has no plan to look at")
-    return plan, session.measure()["loss"], f"after {session.steps} steps "
+    when = f"after {session.steps} steps " if session.steps else "nothing is trained yet, and "
+    return plan, session.measure()["loss"], when
 
 
 def _trained(values: dict[str, Any]) -> TrainingSession:

@@ -64,6 +64,16 @@ def test_the_plans_by_their_names():
     assert by_modalities("sinkhorn", half_steps=5) == pytest.approx(steps, abs=1e-12)
 
 
+def test_what_the_words_about_soft_sides_say():
+    # kappa = 1/4 and 3/4 are rho = 1/3 and 3; the theory looks at the plan brought to mass 1.
+    plan = gca.loss("gca-uot", cost="dot", epsilon=1.0, rho_rows=1 / 3, rho_cols=3.0, steps=6).alignment.plan_of(
+        -SCORES
+    )
+    at_mass_one = (plan.matrix / plan.mass).diagonal()
+    expected = by_theory("unbalanced", kappa=(0.25, 0.75), half_steps=6)
+    assert -at_mass_one.log().mean().item() - 2 * math.log(7) == pytest.approx(expected, abs=1e-12)
+
+
 def test_what_the_words_about_the_kernels_say():
     data = {"data": (X, Y)}
     for table, theory, factor in (("mmd-joint", "joint_mmd", 1), ("mmd-conditional", "conditional_mmd", 2)):

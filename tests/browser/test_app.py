@@ -90,7 +90,7 @@ def test_a_phone_that_opens_a_lab_shows_all_of_it(browser: Any, app: App) -> Non
     """Also its end: on a narrow page JupyterLab's output is the row of a table, which may keep its first height."""
     page = browser.new_page(viewport={"width": 390, "height": 844})
     open_lab(page, app.address(STATES["gaussian"]))
-    page.wait_for_function(WHOLE, timeout=1000 * PATIENCE)
+    page.wait_for_function(WHOLE, timeout=20_000)
     page.close()
 
 

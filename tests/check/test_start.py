@@ -70,7 +70,7 @@ def test_a_training_can_collapse_too(state):
         (LEARNING, "after 150 steps the rows still choose"),
         (LEARNING, "Which loss never pushes points apart?"),
         ({"lab": "training", "data": {"name": "moon"}}, "did you mean 'moons'"),
-        ({"lab": "target"}, "not of the coupling lab"),
+        ({"lab": "target"}, "this is the target lab: a collapse shows in the training lab, or in the coupling lab"),
         ({"lab": "training", "data": {"name": "blobs", "options": {"n": 12}}, "batch": 12}, "with 12 pairs"),
     ],
 )
@@ -82,7 +82,7 @@ def test_trainings_that_have_not_collapsed_are_told_apart(state, reason):
 
 def test_a_training_lab_is_looked_at_as_it_stands():
     lab = gca.TrainingLab.from_state(ATTRACTION)
-    assert "after 0 steps the rows still choose" in gca.check.find_the_collapse(lab).why
+    assert "nothing is trained yet, and the rows still choose" in gca.check.find_the_collapse(lab).why
     lab.step(100)
     assert "after 100 steps the rows' entropy" in gca.check.find_the_collapse(lab).why
     lab.close()
@@ -120,3 +120,17 @@ def test_a_verdict_reads_the_same_as_text_and_as_html():
     assert repr(verdict).startswith("✗ not yet: after 1 half-step one of the columns")
     assert 'role="status"' in verdict._repr_html_()
     assert "after 1 half-step one of the columns" in verdict._repr_html_()
+
+
+@pytest.mark.parametrize(
+    ("lab", "reason"),
+    [
+        (gca.GaussianLab, "this is the gaussian lab: a collapse shows in the training lab"),
+        (lambda: {"lab": "crossmodal"}, "this is the crossmodal lab"),
+        (lambda: gca.TrainingLab("moons"), "nothing is trained yet, and the rows still choose"),
+    ],
+)
+def test_another_lab_and_one_that_was_not_played_are_told(lab, reason):
+    verdict = gca.check.find_the_collapse(lab())
+    assert verdict.state == "wrong"
+    assert verdict.why.startswith(reason)

@@ -42,7 +42,7 @@ def alignment_for(
     """The record of a loss between modalities; ``(lambda_u L(u|v) + lambda_v L(v|u)) / 2`` for the two-sided one.
 
     Given:
-        name: one of ``LOSSES`` here, or of ``gca.losses()``.
+        name: one of ``LOSSES`` here, or of ``gca.losses()``; "conditional", as in ``gca.gaussian``, is two-sided.
         weights: (lambda_u, lambda_v) of a loss that looks both ways; None: the loss's own.
         tilting: "cosine", "dot" or "squared_euclidean" ("l2"). epsilon: None: 0.1 for the cosine, else 1.
         half_steps: of "sinkhorn" (None: 20) and of the named losses that count them.

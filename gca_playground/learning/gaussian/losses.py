@@ -89,7 +89,7 @@ class PopulationLoss:
 
 
 def population_loss(name: str, truth: Gaussian, **knobs: Any) -> PopulationLoss:
-    """The exact loss ``name`` on a Gaussian truth.
+    """The exact loss ``name`` on a Gaussian truth; what ``gca.loss`` or ``gca.crossmodal`` calls it is welcome.
 
     Given: ``weights`` (w_u, w_v) >= 0 of the sides u|v and v|u; ``kappa`` in [0, 1] x [0, 1] of ``unbalanced``;
     ``bandwidth`` > 0 of a Gaussian kernel, None for the linear one; ``alpha`` >= -1, not 0, of ``tempered``.

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from sklearn.decomposition import PCA
 
 import gca_playground as gca
 from gca_playground.learning.experiments import __main__ as command
@@ -54,6 +55,15 @@ def test_the_digits_table_has_its_baseline() -> None:
     assert pca["linear_probe_sd"] == 0
     assert trained["seconds"] > 0
     assert handwritten.session_for("rince", dim=3, seed=0).embed(gca.datasets.load("digits", n=4).x).shape == (4, 3)
+
+
+def test_the_baseline_of_the_digits_is_the_pca_of_the_training_images() -> None:
+    train, test = (gca.datasets.load("digits", split=split) for split in ("train", "test"))
+    pca = PCA(5, svd_solver="full").fit(train.x.double().numpy())
+    z, test_z = (pca.transform(data.x.double().numpy()) for data in (train, test))
+    found = handwritten.principal_components(5)
+    assert found["effective_rank"] == pytest.approx(gca.metrics.effective_rank(test_z), abs=1e-4)
+    assert found["knn"] == pytest.approx(gca.metrics.knn_accuracy(z, train.labels, test_z, test.labels), abs=0.003)
 
 
 def test_the_command_writes_a_table_and_goes_on_from_finished_cells(

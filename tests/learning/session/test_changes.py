@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import torch
 
+from gca_playground.learning.pace import Pace
 from tests.learning.session.small import small, straight, taken, weights
 
 
@@ -149,3 +150,17 @@ def test_a_change_that_breaks_a_law_is_refused_and_changes_nothing(
     with pytest.raises(error, match=words):
         session.change(**({"lr": 0.5, "epsilon": 0.9} | change))
     assert taken(session) == taken(small())
+
+
+def test_a_falling_rate_starts_whole_and_ends_at_zero() -> None:
+    pace = Pace(lr=0.4, batch=2, decay=8)
+    assert [pace.rate(step) for step in (0, 2, 4, 8, 9)] == pytest.approx([0.4, 0.3, 0.2, 0, 0], abs=1e-12)
+    assert Pace(lr=0.4, batch=2).rate(1000) == 0.4
+    one, other = small(decay=8, lr=0.01), small(lr=0.01)
+    assert taken(one, 2)[0] == taken(other, 2)[0]
+    assert one.optimiser.param_groups[0]["lr"] == pytest.approx(0.01 * 7 / 8)  # of the second step
+    other.reset()
+    one.reset()
+    one.step()
+    other.step()
+    assert weights(one).equal(weights(other))  # the first step is taken at the whole rate

@@ -84,6 +84,10 @@ def test_encoders_dimensions_and_heads() -> None:
     z, _ = headed.towers(x, x)
     assert z.shape == (20, 5)
     assert (plain.embed(x).norm(dim=1) - 1).abs().max() < 1e-5
+    pair = small(encoder=("linear", "linear"), dim=2, head=3).towers
+    drawn = [next(part.parameters()) for part in (pair.first, pair.second, pair.head)]
+    assert drawn[0].shape == drawn[1].shape == drawn[2].shape == (2, 2)
+    assert len({tuple(weight.flatten().tolist()) for weight in drawn}) == 3  # from three streams
     off = small(encoder="mlp", dim=2, sphere=False).embed(x[:, :2])
     assert (off.norm(dim=1) - 1).abs().max() > 0.1
 
@@ -131,6 +135,18 @@ def test_made_up_data_are_judged_on_new_points_and_digits_on_the_test_split() ->
     assert digits.probe.test.equal(gca.datasets.load("digits", split="test").x)
     given = small(test=gca.datasets.load("moons", n=30, seed=8))
     assert len(given.probe.test) == 30
+
+
+def test_views_are_compared_where_the_pair_is_right() -> None:
+    # Digits without a split hold out a quarter of themselves, wrong pairs too.
+    session = small(gca.datasets.load("digits", n=80, mismatched=0.5), encoder="linear")
+    held = session.split.test_rows
+    right = held[~session.data.mismatched[held]]
+    assert 0 < len(right) < len(held) == len(session.probe.test)
+    assert len(session.probe.pairs[0]) == len(session.probe.pairs[1]) == len(right)
+    still = small(gca.datasets.load("digits", n=80, mismatched=0.5, noise=0.0), encoder="linear")
+    assert still.probe.pairs[0].equal(still.probe.pairs[1])
+    assert still.measure()["alignment"] == 0
 
 
 def test_the_plan_of_the_fixed_batch_is_sorted_by_class() -> None:
