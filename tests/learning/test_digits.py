@@ -169,3 +169,10 @@ def test_a_training_sees_more_grain_than_the_eye_and_no_holes() -> None:
     assert holes_of(shown) > 0.1
     view1, view2 = learnt.views(torch.arange(200), drawn())
     assert (view1 - learnt.x[:200]).std() == pytest.approx(float((view2 - learnt.x[:200]).std()), rel=0.05)
+
+
+def test_a_weak_augmentation_makes_few_holes() -> None:
+    full, draw = torch.ones(2000, 64), torch.Generator().manual_seed(0)
+    views = augment_images(full, draw, strength=0.1, erase=1.0).view(-1, 8, 8)
+    holed = (views[:, 2:6, 2:6] == 0).flatten(1).any(1).double().mean().item()
+    assert 0.07 < holed < 0.13  # a tenth of the chance, and every hole of 3 x 3 reaches the middle

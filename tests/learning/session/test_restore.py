@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -103,3 +104,10 @@ def test_what_is_no_whole_snapshot_is_refused() -> None:
     kept = session.snapshot()
     del kept["state"]["optimiser"], kept["state"]["views"]
     refused(session, kept, "the snapshot is not whole: it has no optimiser, views")
+
+
+def test_a_loaded_session_measures_as_often(tmp_path: Path) -> None:
+    for every in (3, None):
+        session = small(measure_every=every)
+        session.save(tmp_path / "run.pt")
+        assert TrainingSession.load(tmp_path / "run.pt").measure_every == every
