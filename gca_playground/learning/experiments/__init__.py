@@ -13,5 +13,17 @@ from gca_playground.learning.experiments.half_steps import relaxation
 from gca_playground.learning.experiments.handwritten import digits
 from gca_playground.learning.experiments.lagrangian import drifters
 from gca_playground.learning.experiments.modalities import crossmodal_digits
+from gca_playground.learning.experiments.softness import softness
 
-__all__ = ["crossmodal_digits", "digits", "drifters", "grid", "noise", "prior", "relaxation", "run", "summary"]
+__all__ = [
+    "crossmodal_digits",
+    "digits",
+    "drifters",
+    "grid",
+    "noise",
+    "prior",
+    "relaxation",
+    "run",
+    "softness",
+    "summary",
+]

@@ -17,7 +17,7 @@ import torch
 from gca_playground._boundary import near
 from gca_playground.learning import experiments
 
-EXPERIMENTS = ("noise", "prior", "relaxation", "digits", "crossmodal_digits", "drifters")
+EXPERIMENTS = ("noise", "softness", "prior", "relaxation", "digits", "crossmodal_digits", "drifters")
 HOME = Path("notebooks") / "tables"
 
 
