@@ -13,7 +13,7 @@ from gca_playground.learning.experiments.half_steps import relaxation
 from gca_playground.learning.experiments.handwritten import digits
 from gca_playground.learning.experiments.lagrangian import drifters
 from gca_playground.learning.experiments.modalities import crossmodal_digits
-from gca_playground.learning.experiments.softness import softness
+from gca_playground.learning.experiments.soft_marginals import softness
 
 __all__ = [
     "crossmodal_digits",

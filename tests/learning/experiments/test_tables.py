@@ -6,7 +6,7 @@ from sklearn.decomposition import PCA
 
 import gca_playground as gca
 from gca_playground.learning.experiments import __main__ as command
-from gca_playground.learning.experiments import domain_prior, false_positives, half_steps, handwritten
+from gca_playground.learning.experiments import domain_prior, false_positives, half_steps, handwritten, soft_marginals
 
 ROOT = Path(__file__).parents[3]
 QUIET = {"seeds": 2, "steps": 3, "progress": False}
@@ -31,6 +31,18 @@ def test_a_cell_of_the_noise_sweep_is_a_training_on_wrong_pairs() -> None:
     session = gca.TrainingSession(data, epsilon=0.2, batch=96, seed=1, measure_every=None)
     session.step(4)
     assert found == {name: session.measure()[name] for name in false_positives.MEASURES}
+
+
+def test_the_softness_sweep_softens_both_marginals() -> None:
+    table = gca.experiments.softness(rhos=(0.1, 1.0), rates=(0.4,), **QUIET)
+    assert table[["rate", "rho"]].values.tolist() == [[0.4, 0.1], [0.4, 1.0]]
+    data = gca.datasets.load("blobs", mismatched=0.4, seed=1, **false_positives.DATA)
+    loss = gca.loss("gca-uot", epsilon=0.2, rho_rows=0.1, rho_cols=0.1)
+    session = gca.TrainingSession(data, loss=loss, batch=96, seed=1, measure_every=None)
+    session.step(3)
+    found = soft_marginals.cell(rho=0.1, rate=0.4, seed=1, steps=3)
+    assert found == {name: session.measure()[name] for name in false_positives.MEASURES}
+    assert found != soft_marginals.cell(rho=1.0, rate=0.4, seed=1, steps=3)
 
 
 def test_the_prior_sweep_turns_alpha_up_and_beta_down() -> None:
