@@ -9,8 +9,8 @@ A dense kernel answers by one matrix-vector product with ``K = exp((f0_i + g0_j 
 reference potentials (f0, g0) so that no entry exceeds 1 and every row, or every column, holds a 1. As long as the
 question stays near the reference the product is exact to rounding; when it has left that range the half-steps are
 taken again, each by a log-sum-exp in full, which leaves the reference where they end. So small epsilon is safe and
-large epsilon is fast. Potentials are in cost units and double precision; the matrix keeps
-the precision of the cost (its rounding acts like a change of the cost in its last digit).
+large epsilon is fast. Potentials are in cost units and double precision; the matrix keeps the precision of the cost
+(its rounding acts like a change of the cost in its last digit) until the loop asks for more.
 """
 
 from __future__ import annotations
@@ -65,6 +65,10 @@ class Kernel:
         """Whether nothing that counts was lost since the last time this was asked."""
         return True
 
+    def widen(self) -> bool:
+        """Be as precise as it can from here on. Returns: whether that is a change."""
+        return False
+
     @contextmanager
     def carefully(self) -> Iterator[None]:
         """A log-sum-exp in full at every half-step; a kernel's centre is then where the last of them was."""
@@ -90,12 +94,22 @@ class DenseKernel(Kernel):
         self.epsilon = epsilon
         self.method = method
         self.wide = wide
+        self.noted: list[tuple[Tensor, Tensor]] = []
         # Where it costs nothing, rounding is kept out of the way of convergence.
-        self.kept = wide if cost.numel() <= SMALL else cost.dtype
-        self.reach = REACH[self.kept]
+        self._keep(wide if cost.numel() <= SMALL else cost.dtype)
+
+    def _keep(self, dtype: torch.dtype) -> None:
+        """From here on a matrix in this precision; the next question makes it."""
+        self.kept, self.reach = dtype, REACH[dtype]
         self.matrix: Matrix | None = None
         self.rounded: dict[torch.dtype, KeptBlocks] = {}
-        self.noted: list[tuple[Tensor, Tensor]] = []
+
+    def widen(self) -> bool:
+        """Keep the matrix in double precision from here on. Returns: whether it was not already."""
+        narrow = self.kept != self.wide
+        if narrow:
+            self._keep(self.wide)
+        return narrow
 
     def rows(self, g: Cols) -> Rows:
         """``log sum_j exp((g_j - C_ij) / epsilon)``, (..., n)."""

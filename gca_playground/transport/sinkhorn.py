@@ -109,35 +109,36 @@ def converge(problem: Problem, kernel: Kernel, f: Rows, g: Cols, *, tol: float, 
     """Iterate until the rows (the columns were just set) and the potentials move by no more than ``tol``.
 
     A few iterations are taken between two looks at how far they are. Where they get on slowly Newton's method takes
-    over, as long as it helps.
+    over, as long as it helps. Both the end and Newton's method ask for a kernel in double precision: in single its
+    rounding is of the size of the smallest ``tol``.
     """
     steps, misses = 0, [math.inf]
-    wait, annealed = (AT_ONCE if kernel.method == "newton" else WARM_UP), False
+    eager = kernel.method == "newton"
+    wait, annealed = (AT_ONCE if eager else WARM_UP), False
     while True:
         count = min(AT_ONCE // 2, max(1, (max_steps - steps) // 2))
         ahead = _ahead(problem, kernel, f, g, count)
-        for seen, miss in zip(ahead, torch.stack([step.miss for step in ahead]).tolist(), strict=True):
-            steps += 2
-            misses.append(miss)
-            if miss <= tol:
-                return Converged(seen.f, seen.g, steps, True)
-        if steps + 2 > max_steps:
-            return Converged(ahead[-1].f, ahead[-1].g, steps, False)
-        f, g = ahead[-1].start
-        eager = kernel.method == "newton"
+        found = _until(tol, torch.stack([step.miss for step in ahead]).tolist())
+        misses, steps, last = misses + found, steps + 2 * len(found), ahead[len(found) - 1]
+        within = misses[-1] <= tol
+        if steps + 2 > max_steps or (within and not kernel.widen()):
+            return Converged(last.f, last.g, steps, within)
+        f, g = last.start
         if (
             isinstance(kernel, DenseKernel)
             and newton.applies(problem)
+            and not within
             and steps >= wait
             and (eager or _slow(misses, tol))
         ):
+            kernel.widen()
             most = min(NEWTON_STEPS, (max_steps - steps) // 2)
             point, taken = newton.ascend(problem, kernel, g, tol=tol / 2, most=most)
             f, g = point.f, point.g
             steps += 2 * taken
             if taken == NEWTON_STEPS and not annealed and _is_cold(problem):
-                found, annealed = _from_warmer(problem, kernel.method, f, g, most=max_steps - steps), True
-                f, g, steps = found.f, found.g, steps + found.steps
+                warmer, annealed = _from_warmer(problem, kernel.method, f, g, most=max_steps - steps), True
+                f, g, steps = warmer.f, warmer.g, steps + warmer.steps
             wait = steps + (WARM_UP if taken == most else 2 * wait)
 
 
@@ -163,6 +164,12 @@ def _ahead(problem: Problem, kernel: Kernel, f: Rows, g: Cols, count: int) -> li
         return ahead
     with kernel.carefully():
         return list(itertools.islice(iterations(problem, kernel, f, g), count))
+
+
+def _until(tol: float, misses: list[float]) -> list[float]:
+    """Up to the first that is within ``tol``."""
+    first = next((k for k, miss in enumerate(misses) if miss <= tol), len(misses))
+    return misses[: first + 1]
 
 
 def _slow(misses: list[float], tol: float) -> bool:

@@ -91,11 +91,25 @@ def test_a_direction_stays_finite_where_the_operator_is_singular(slip):
     assert newton._solve(lambda x: matrix @ x, 1e-7 * ones, ones, forcing=1e-3).isfinite().all()
 
 
-def test_single_precision_does_not_lead_newton_astray(monkeypatch):
-    """A large kernel is kept in the precision of the cost."""
+def near_pairs(noise):
+    """Two close views in single precision, too many for a kernel in double precision from the start."""
     z = randn(520, 64, seed=0, dtype=torch.float32)
-    cost = gca.cosine_cost(z, z + 0.5 * randn(520, 64, seed=1, dtype=torch.float32))
+    cost = gca.cosine_cost(z, z + noise * randn(520, 64, seed=1, dtype=torch.float32))
     assert cost.numel() > kernel.SMALL
+    return cost
+
+
+@pytest.mark.parametrize(("noise", "epsilon"), [(0.3, 0.05), (1.0, 0.1), (1.0, 0.05), (1.0, 0.02)])
+def test_a_large_problem_in_single_precision_gets_as_far(noise, epsilon):
+    cost = near_pairs(noise)
+    plan, wide = (gca.solve(each, epsilon=epsilon) for each in (cost, cost.double()))
+    assert plan.converged and plan.steps <= wide.steps + 20
+    assert max(plan.row_error, plan.col_error) <= 1e-6
+    torch.testing.assert_close(plan.matrix.double(), wide.matrix, rtol=2e-4, atol=1e-6)
+
+
+def test_single_precision_does_not_lead_newton_astray(monkeypatch):
+    cost = near_pairs(0.5)
     search, directions = newton._search, []
     monkeypatch.setattr(newton, "_search", lambda *given: directions.append(given[3]) or search(*given))
     assert gca.solve(cost, epsilon=0.1).converged
