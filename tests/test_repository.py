@@ -95,6 +95,13 @@ def lint_imports(folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
+def test_the_closed_forms_may_use_nothing_of_the_solver():
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    (oracle,) = [contract for contract in contracts if contract["id"] == "oracle"]
+    solver = {path.stem for path in (ROOT / "gca_playground" / "transport").glob("*.py")} - {"__init__"}
+    assert {f"gca_playground.transport.{name}" for name in solver} <= set(oracle["forbidden_modules"])
+
+
 @pytest.mark.parametrize(
     ("module", "line", "contract"),
     [

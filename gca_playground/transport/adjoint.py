@@ -24,6 +24,7 @@ import torch
 from torch import Tensor
 
 from gca_playground._shapes import Cols, Cost, Matrix, Rows, Side
+from gca_playground.transport.conjugate import inner, solve_linear
 from gca_playground.transport.kernel import log_plan
 from gca_playground.transport.problem import Problem
 from gca_playground.transport.scaling import Potentials
@@ -33,8 +34,6 @@ _RANGE = {torch.float32: 40.0, torch.float64: 400.0}
 """Log units by which the last plan may be rescaled before entries it lost to underflow could count."""
 _MOST_ITERATIONS = 300
 """Of conjugate gradients; a system that needs more is factorised."""
-_BETWEEN_LOOKS = 8
-"""Iterations of conjugate gradients between two looks at how far they are."""
 
 
 class Slopes(NamedTuple):
@@ -165,7 +164,7 @@ def at_convergence(fbar: Rows, gbar: Cols, problem: Problem, last: Potentials) -
     target = weight_cols * (gbar - _times(plan.mT, weight_rows * fbar))
     terms = weight_cols * (gbar.abs() + _times(plan.mT, weight_rows * fbar.abs()))
     metric = _divide(torch.ones_like(weight_cols), weight_cols)
-    be = _conjugate_gradient(without_rows, target, metric=metric, terms=terms)
+    be = _solved(without_rows, target, metric=metric, terms=terms)
     if be is None:
         al, be = _least_squares(fbar, gbar, log, log_rows, log_cols, kappa_rows, kappa_cols)
     else:
@@ -182,30 +181,16 @@ def _priced(multiplier: Side, rho: float, log_sums: Side, log_scale: Side) -> Te
     return (multiplier * log_sums.exp() * log_scale).sum() / rho
 
 
-def _conjugate_gradient(operator: Callable[[Side], Side], target: Side, *, metric: Side, terms: Side) -> Side | None:
-    """Solve ``operator(x) = target`` from 0; the operator is symmetric and >= 0 in the inner product ``metric``.
+def _solved(operator: Callable[[Side], Side], target: Side, *, metric: Side, terms: Side) -> Side | None:
+    """``operator(x) = target``. None where rounding keeps it from a solution.
 
     The target is a difference whose terms are as large as ``terms``, and rounding is theirs: of KL(T | P), where T has
-    the marginals of P, nothing else is left. None where rounding keeps it from a solution.
+    the marginals of P, nothing else is left.
     """
-
-    def inner(x: Side, y: Side) -> Tensor:
-        return (metric * x * y).sum(-1, keepdim=True)
-
-    x, residual = torch.zeros_like(target), target
-    direction, size = residual, inner(residual, residual)
-    goal = inner(terms, terms) * 1e-30
-    for k in range(min(10 * target.shape[-1], _MOST_ITERATIONS)):
-        if k % _BETWEEN_LOOKS == 0 and (size <= goal).all():
-            break
-        image = operator(direction)
-        # Past the goal rounding leads along the ones, where the operator may be singular.
-        stride = torch.where(size > goal, _divide(size, inner(direction, image)), 0.0)
-        x, residual = x + stride * direction, residual - stride * image
-        new_size = inner(residual, residual)
-        direction, size = residual + _divide(new_size, size) * direction, new_size
+    goal, most = inner(metric, terms, terms) * 1e-30, min(10 * target.shape[-1], _MOST_ITERATIONS)
+    x = solve_linear(operator, target, metric=metric, goal=goal, most=most)
     missed = target - operator(x)
-    return x if (inner(missed, missed) <= goal * 1e8).all() else None
+    return x if (inner(metric, missed, missed) <= goal * 1e8).all() else None
 
 
 def _least_squares(

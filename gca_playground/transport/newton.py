@@ -19,6 +19,7 @@ from typing import NamedTuple
 import torch
 
 from gca_playground._shapes import Cols, Rows
+from gca_playground.transport.conjugate import inner, solve_linear
 from gca_playground.transport.constraint import Soft
 from gca_playground.transport.kernel import DenseKernel, Factored
 from gca_playground.transport.problem import Problem
@@ -27,8 +28,7 @@ _LONGEST = 3.0
 """The most a potential moves in one step, in units of epsilon."""
 _HALVINGS = 12
 _MOST_ITERATIONS = 200
-_LOOK_EVERY = 5
-"""Iterations of conjugate gradients between two looks at the residual."""
+"""Of conjugate gradients."""
 _ROUNDING = {torch.float32: 1e-4, torch.float64: 0.0}
 """The relative residual below which products of this type have nothing to say."""
 
@@ -126,30 +126,8 @@ def _direction(problem: Problem, point: Point, plan: Factored, *, forcing: float
         given, image = (plan.v * x).to(dtype), torch.zeros_like(x, dtype=dtype)
         for i, part, turned in blocks.passage(next(passages)):
             image.addmv_(turned, weights[i] * torch.mv(part, given))
-        return diagonal * x - plan.v * image
+        return x - plan.v * image / diagonal
 
-    return _solve(complement, asked - point.col_sums, diagonal, forcing=forcing)
-
-
-def _solve(operator: object, target: Cols, diagonal: Cols, *, forcing: float) -> Cols:
-    """Jacobi-preconditioned conjugate gradients.
-
-    They stand still once they are there, or where rounding has left the operator no longer positive: a step from there
-    would follow the ones, along which it is singular, to infinity.
-    """
-    x, residual = torch.zeros_like(target), target
-    direction = scaled = residual / diagonal
-    size = (residual * scaled).sum(-1, keepdim=True)
-    goal = size * forcing**2
-    for k in range(1, _MOST_ITERATIONS + 1):
-        image = operator(direction)  # type: ignore[operator]
-        curvature = (direction * image).sum(-1, keepdim=True)
-        done = (size <= goal) | (curvature <= 0)
-        stride = torch.where(done, 0.0, size / curvature)
-        x, residual = x + stride * direction, residual - stride * image
-        scaled = residual / diagonal
-        new_size = (residual * scaled).sum(-1, keepdim=True)
-        direction, size = scaled + (new_size / size.clamp(min=1e-300)) * direction, new_size
-        if k % _LOOK_EVERY == 0 and bool(done.all()):
-            break
-    return x
+    target = (asked - point.col_sums) / diagonal
+    goal = inner(diagonal, target, target) * forcing**2
+    return solve_linear(complement, target, metric=diagonal, goal=goal, most=_MOST_ITERATIONS)

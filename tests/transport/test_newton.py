@@ -9,7 +9,7 @@ import torch
 
 import gca_playground as gca
 from gca_playground import EXACT, Bounded, Soft
-from gca_playground.transport import kernel, newton, sinkhorn
+from gca_playground.transport import conjugate, kernel, newton, sinkhorn
 from tests.oracles.problems import randn
 
 
@@ -86,9 +86,26 @@ def test_a_direction_stays_finite_where_the_operator_is_singular(slip):
     target = randn(n, seed=1)
     target -= target.mean()
     ones = torch.ones(n).double()
-    found = newton._solve(lambda x: matrix @ x, target + 1e-7, ones, forcing=1e-3)
+    goal = 1e-6 * conjugate.inner(ones, target, target)
+    found = conjugate.solve_linear(lambda x: matrix @ x, target + 1e-7, metric=ones, goal=goal, most=200)
     torch.testing.assert_close(found, target, rtol=0, atol=1e-2)
-    assert newton._solve(lambda x: matrix @ x, 1e-7 * ones, ones, forcing=1e-3).isfinite().all()
+    alone = 1e-7 * ones
+    goal = 1e-6 * conjugate.inner(ones, alone, alone)
+    assert conjugate.solve_linear(lambda x: matrix @ x, alone, metric=ones, goal=goal, most=200).isfinite().all()
+
+
+def test_conjugate_gradients_solve_each_problem_of_a_batch():
+    root = randn(2, 12, 12, seed=3)
+    matrix, diagonal = root @ root.mT + torch.eye(12).double(), randn(2, 12, seed=4).exp()
+    target = randn(2, 12, seed=5)
+
+    def operator(x):
+        return (matrix @ x[..., None]).squeeze(-1) / diagonal
+
+    goal = torch.tensor([[1e-24], [1e30]]).double()
+    found = conjugate.solve_linear(operator, target / diagonal, metric=diagonal, goal=goal, most=60)
+    torch.testing.assert_close(found[0], torch.linalg.solve(matrix[0], target[0]), rtol=1e-9, atol=1e-9)
+    assert not found[1].any()
 
 
 def near_pairs(noise):
