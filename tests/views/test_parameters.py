@@ -355,7 +355,9 @@ def test_the_state_and_the_code_of_a_coupling_have_them(
     for name, value in turned.items():
         turn(coupling, name, value)
     again = CouplingLab.from_state(json.loads(coupling.copy_state.text))
-    assert again.state == coupling.state and again.scene.loss == pytest.approx(coupling.scene.loss, abs=1e-9)
+    # A converged plan that started elsewhere is the same within the solver's tolerance.
+    closely = 1e-9 if gca.losses()[loss].alignment.steps is not None else 1e-6
+    assert again.state == coupling.state and again.scene.loss == pytest.approx(coupling.scene.loss, abs=closely)
     assert {name: again.knobs[name].control.value for name in turned} == turned
     again.close()
     told = io.StringIO()

@@ -245,7 +245,7 @@ def test_bad_input_is_refused() -> None:
         fitted(loss=lambda z, w: (z * w).sum(), epsilon=-1.0)
     with pytest.raises(ValueError, match="batch must be <= 200"):
         fitted(batch=201)
-    with pytest.raises(ValueError, match="view1 must be finite"):
+    with pytest.raises(ValueError, match="u must be finite"):
         cm.fit(np.full((4, 2), np.nan), np.zeros((4, 2)))
 
 
