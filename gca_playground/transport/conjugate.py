@@ -31,16 +31,17 @@ def solve_linear(operator: Callable[[Side], Side], target: Side, *, metric: Side
     """
     x, residual = torch.zeros_like(target), target
     direction, size = residual, inner(metric, residual, residual)
-    going = size > goal
+    going, nothing = size > goal, torch.zeros_like(size)
     for k in range(most):
         if k % _BETWEEN_LOOKS == 0 and not bool(going.any()):
             break
         image = operator(direction)
         curvature = inner(metric, direction, image)
-        going = going & (curvature > 0)
-        stride = torch.where(going, size / curvature, 0.0)
+        going &= curvature > 0
+        stride = torch.where(going, size / curvature, nothing)
         x, residual = x + stride * direction, residual - stride * image
         new_size = inner(metric, residual, residual)
-        direction = residual + torch.where(going, new_size / size, 0.0) * direction
-        size, going = new_size, going & (new_size > goal)
+        direction = residual + torch.where(going, new_size / size, nothing) * direction
+        going &= new_size > goal
+        size = new_size
     return x
