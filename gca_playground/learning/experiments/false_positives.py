@@ -46,8 +46,13 @@ def noise(
 
 def cell(*, loss: str, rate: float, seed: int, steps: int) -> dict[str, float]:
     """One training of the sweep and its measures."""
+    return measured(rate, seed, steps, loss=loss, epsilon=EPSILON)
+
+
+def measured(rate: float, seed: int, steps: int, **knobs: Any) -> dict[str, float]:
+    """What a training with this loss reaches on clean held-out points; ``knobs`` as for ``TrainingSession``."""
     data = load("blobs", mismatched=rate, seed=seed, **DATA)
-    session = TrainingSession(data, loss=loss, epsilon=EPSILON, batch=BATCH, seed=seed, measure_every=None)
+    session = TrainingSession(data, batch=BATCH, seed=seed, measure_every=None, **knobs)
     session.step(steps)
     found = session.measure()
     return {name: found[name] for name in MEASURES}

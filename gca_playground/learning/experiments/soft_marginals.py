@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING
 
 from gca_playground._boundary import as_count
 from gca_playground.alignment import loss
-from gca_playground.learning.datasets import load
 from gca_playground.learning.experiments.cells import grid, run, summary
-from gca_playground.learning.experiments.false_positives import BATCH, DATA, EPSILON, MEASURES, STEPS
-from gca_playground.learning.session import TrainingSession
+from gca_playground.learning.experiments.false_positives import EPSILON, MEASURES, STEPS, measured
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,9 +42,5 @@ def softness(
 
 def cell(*, rate: float, rho: float, seed: int, steps: int) -> dict[str, float]:
     """One training of the sweep and its measures."""
-    data = load("blobs", mismatched=rate, seed=seed, **DATA)
     soft = loss("gca-uot", epsilon=EPSILON, rho_rows=rho, rho_cols=rho)
-    session = TrainingSession(data, loss=soft, batch=BATCH, seed=seed, measure_every=None)
-    session.step(steps)
-    found = session.measure()
-    return {name: found[name] for name in MEASURES}
+    return measured(rate, seed, steps, loss=soft)
